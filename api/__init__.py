@@ -1,0 +1,1 @@
+"""HTTP service, command line, settings and wiring: the composition root."""

@@ -1,0 +1,54 @@
+"""Assembly of storage, locators and settings: the only place where they meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from api.settings import Settings
+from gridsvc.services.locating import LocatorCache
+from gridsvc.services.ports import Storage
+from gridsvc.types import Clock
+
+
+def utc_now() -> datetime:
+    """Return the present instant, aware."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Services:
+    """What routes and commands work with."""
+
+    settings: Settings
+    storage: Storage
+    locators: LocatorCache
+    clock: Clock = field(default=utc_now)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.storage.dispose()
+
+
+def open_services(settings: Settings | None = None, *, upgrade: bool = False) -> Services:
+    """Open the database of the settings.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Read from the environment when not given.
+    upgrade : bool
+        Create or migrate the schema; otherwise an old schema raises ``SchemaOutdated``.
+    """
+    from geodata.storage import open_storage
+
+    settings = settings or Settings()
+    storage = open_storage(settings.database.database_url)
+    if upgrade:
+        storage.upgrade()
+    else:
+        storage.check()
+    locators = LocatorCache(
+        storage, scheme_id=settings.grid.scheme, keep=settings.grid.locator_cache
+    )
+    return Services(settings=settings, storage=storage, locators=locators)

@@ -1,0 +1,87 @@
+"""What all commands share: options, output, exit codes, progress bars."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gridsvc.errors import (
+    Cancelled,
+    ConflictError,
+    GridsvcError,
+    InputError,
+    Language,
+    NotFoundError,
+    StorageError,
+)
+from gridsvc.types import Progress as ProgressPort
+
+EXIT_CODES: dict[type[GridsvcError], int] = {
+    InputError: 2,
+    NotFoundError: 3,
+    ConflictError: 4,
+    Cancelled: 4,
+    StorageError: 5,
+}
+
+console = Console()
+err_console = Console(stderr=True)
+
+
+@dataclass(slots=True)
+class State:
+    """Options given before the command."""
+
+    json: bool = False
+    language: Language = "zh"
+
+
+def state_of(context: typer.Context) -> State:
+    """Return the state of the running command."""
+    found = context.find_object(State)
+    return found if found is not None else State()
+
+
+def exit_code(error: GridsvcError) -> int:
+    """Return the exit code of an error by its class (1 for others)."""
+    for cls, code in EXIT_CODES.items():
+        if isinstance(error, cls):
+            return code
+    return 1
+
+
+def emit(context: typer.Context, document: Any, text: str) -> None:
+    """Print a result: the document as JSON with ``--json``, else the text."""
+    if state_of(context).json:
+        sys.stdout.write(
+            orjson.dumps(
+                document, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY, default=str
+            ).decode()
+            + "\n"
+        )
+    else:
+        console.print(text, markup=False, highlight=False)
+
+
+@contextmanager
+def progress(context: typer.Context) -> Iterator[ProgressPort]:
+    """Show a progress bar on a terminal, nothing elsewhere."""
+    quiet = state_of(context).json or not err_console.is_terminal
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
+        console=err_console, disable=quiet, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=1.0)
+
+        def report(stage: str, done: float) -> None:
+            bar.update(task, description=stage, completed=done)
+
+        yield report

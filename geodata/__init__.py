@@ -1,0 +1,1 @@
+"""Files, databases, reference catalogues and the sample city."""

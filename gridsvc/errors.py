@@ -1,0 +1,291 @@
+"""Typed errors of the domain, each able to explain itself in Chinese and English.
+
+The classes know nothing of HTTP or exit codes: ``api/problems.py`` maps them to RFC 9457
+problems and ``api/cli`` to exit codes, both by class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+Language = Literal["zh", "en"]
+
+
+class GridsvcError(Exception):
+    """Root of all errors that gridsvc raises on purpose.
+
+    Subclasses set ``zh`` and ``en``, format strings over the keyword fields given to the
+    constructor. ``str(error)`` is the English text.
+
+    Parameters
+    ----------
+    **fields
+        Typed facts of the failure (codes, coordinates, distances in metres). They are kept as
+        attributes and appear in the problem body of the API.
+    """
+
+    zh: ClassVar[str] = "内部错误"
+    en: ClassVar[str] = "internal error"
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+        super().__init__(self.text("en"))
+
+    def __getattr__(self, name: str) -> Any:
+        fields = self.__dict__.get("fields", {})
+        if name in fields:
+            return fields[name]
+        raise AttributeError(name)
+
+    def text(self, language: Language = "zh") -> str:
+        """Return the message in one language with all fields filled in."""
+        template = self.zh if language == "zh" else self.en
+        return template.format(**self.fields)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.fields))
+
+
+def _rebuild(cls: type[GridsvcError], fields: dict[str, Any]) -> GridsvcError:
+    return cls(**fields)
+
+
+# --- bad input ------------------------------------------------------------------------------
+
+
+class InputError(GridsvcError):
+    """What was given cannot be used; the message says why and what to do."""
+
+    zh = "输入有误:{reason}"
+    en = "bad input: {reason}"
+
+
+class InvalidCoordinate(InputError):
+    """A coordinate is not finite or not within longitude/latitude range."""
+
+    zh = "坐标无效:lon={lon}, lat={lat}。{hint_zh}"
+    en = "invalid coordinate: lon={lon}, lat={lat}. {hint_en}"
+
+
+class UnknownDatum(InputError):
+    """The datum is none of wgs84, cgcs2000, gcj02, bd09."""
+
+    zh = "未知坐标基准“{datum}”,可用:wgs84、cgcs2000、gcj02、bd09"
+    en = "unknown datum '{datum}', use wgs84, cgcs2000, gcj02 or bd09"
+
+
+class CrsMissing(InputError):
+    """A source does not say in which coordinate system it is."""
+
+    zh = "{source} 没有坐标系信息(例如缺少 .prj);请用 --crs 或 --datum 指明"
+    en = "{source} carries no coordinate system (.prj missing?); state it with --crs or --datum"
+
+
+class CrsMismatch(InputError):
+    """Two layers that must share a coordinate system do not."""
+
+    zh = "坐标系不一致:{found},应为 {expected}"
+    en = "coordinate systems differ: {found}, expected {expected}"
+
+
+class WrongCrs(InputError):
+    """Coordinates cannot be in the stated coordinate system."""
+
+    zh = "坐标与声明的坐标系 {crs} 不符:{reason_zh}。{hint_zh}"
+    en = "coordinates do not fit the stated system {crs}: {reason_en}. {hint_en}"
+
+
+class UnreadableSource(InputError):
+    """A file cannot be opened or is not what its name says."""
+
+    zh = "无法读取 {source}:{reason_zh}。{hint_zh}"
+    en = "cannot read {source}: {reason_en}. {hint_en}"
+
+
+class EmptySource(InputError):
+    """A file holds no row."""
+
+    zh = "{source} 中没有任何记录;请确认图层名称和文件内容"
+    en = "{source} holds no record; check the layer name and the file"
+
+
+class InvalidCode(InputError):
+    """A code does not follow the code system of its scheme."""
+
+    zh = "编码“{code}”无效:{reason_zh}"
+    en = "code '{code}' is invalid: {reason_en}"
+
+
+class UnknownClass(InputError):
+    """A case or point names a class that the catalogue does not hold."""
+
+    zh = "未知类别“{code}”;{hint_zh}"
+    en = "unknown class '{code}'; {hint_en}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One defect of one row of a source.
+
+    Attributes
+    ----------
+    row : int or None
+        Row number as a person counts it: 1 is the first record. ``None`` for the whole source.
+    field : str or None
+        Column of the source.
+    value : str
+        What stands there, shortened to 80 characters.
+    problem_zh, problem_en : str
+        What is wrong.
+    way_out_zh, way_out_en : str
+        What the person can do about it.
+    """
+
+    row: int | None
+    field: str | None
+    value: str
+    problem_zh: str
+    problem_en: str
+    way_out_zh: str
+    way_out_en: str
+
+    def text(self, language: Language = "zh") -> str:
+        """Return ``row, field: problem; way out`` in one language."""
+        if language == "zh":
+            place = "整个文件" if self.row is None else f"第 {self.row} 行"
+            field = f",字段 {self.field}" if self.field else ""
+            value = f"(“{self.value}”)" if self.value else ""
+            return f"{place}{field}{value}:{self.problem_zh};{self.way_out_zh}"
+        place = "whole file" if self.row is None else f"row {self.row}"
+        field = f", field {self.field}" if self.field else ""
+        value = f" ('{self.value}')" if self.value else ""
+        return f"{place}{field}{value}: {self.problem_en}; {self.way_out_en}"
+
+
+class RejectedRows(InputError):
+    """Rows of a source cannot be used; nothing of it was imported."""
+
+    zh = "{source}:{count} 处错误,未导入任何数据\n{listing_zh}"
+    en = "{source}: {count} faults, nothing was imported\n{listing_en}"
+
+    def __init__(self, *, source: str, faults: Sequence[Fault], **_: Any) -> None:
+        shown = 20
+        more = max(0, len(faults) - shown)
+        super().__init__(
+            source=source,
+            faults=tuple(faults),
+            count=len(faults),
+            listing_zh="\n".join(f.text("zh") for f in faults[:shown])
+            + (f"\n……另有 {more} 处" if more else ""),
+            listing_en="\n".join(f.text("en") for f in faults[:shown])
+            + (f"\n… and {more} more" if more else ""),
+        )
+
+
+class DecisionNeeded(InputError):
+    """A repair would lose something; a person has to decide first."""
+
+    zh = "需要人工决定:{reason_zh}"
+    en = "a decision is needed: {reason_en}"
+
+
+class Cancelled(GridsvcError):
+    """Long work was cancelled by a person; nothing of it was kept."""
+
+    zh = "操作已取消,未保留任何结果"
+    en = "cancelled; nothing was kept"
+
+
+# --- not found ------------------------------------------------------------------------------
+
+
+class NotFoundError(GridsvcError):
+    """What was asked for is not there."""
+
+    zh = "未找到 {kind}“{key}”"
+    en = "{kind} '{key}' not found"
+
+
+class OutsideCoverage(NotFoundError):
+    """A coordinate lies in no cell; the nearest one is named."""
+
+    zh = "坐标 {lon}, {lat} 不在任何网格内;最近的网格 {nearest_cell},相距 {distance_m:.1f} 米"
+    en = "{lon}, {lat} lies in no cell; the nearest is {nearest_cell}, {distance_m:.1f} m away"
+
+
+class UnknownCell(NotFoundError):
+    """No cell has this code in the plan."""
+
+    zh = "方案 {plan} 中没有网格“{code}”"
+    en = "plan {plan} has no cell '{code}'"
+
+
+class UnknownPlan(NotFoundError):
+    """No plan version has this id."""
+
+    zh = "没有网格方案“{plan}”"
+    en = "there is no plan '{plan}'"
+
+
+class NoPlanInForce(NotFoundError):
+    """No published plan is in force at that instant."""
+
+    zh = "{at} 没有生效的网格方案;请先导入并发布"
+    en = "no plan is in force at {at}; import and publish one first"
+
+
+# --- conflicts ------------------------------------------------------------------------------
+
+
+class ConflictError(GridsvcError):
+    """The request contradicts the present state."""
+
+    zh = "与当前状态冲突:{reason}"
+    en = "conflict: {reason}"
+
+
+class IllegalTransition(ConflictError):
+    """A status cannot follow the present one."""
+
+    zh = "{kind} {key} 不能从“{current}”变为“{target}”"
+    en = "{kind} {key} cannot go from '{current}' to '{target}'"
+
+
+class PlanNotPublishable(ConflictError):
+    """Findings of the certificate stand in the way of publication."""
+
+    zh = "方案 {plan} 不能发布:证书有 {count} 项未通过({rules})"
+    en = "plan {plan} cannot be published: {count} findings stand ({rules})"
+
+
+class StaleVersion(ConflictError):
+    """Somebody else changed the record in between."""
+
+    zh = "{kind} {key} 已被他人修改(当前版本 {current},您的版本 {given});请刷新后重试"
+    en = "{kind} {key} was changed by somebody else (now {current}, yours {given}); reload"
+
+
+class DuplicateKey(ConflictError):
+    """A record with that key exists already."""
+
+    zh = "{kind} {key} 已存在"
+    en = "{kind} {key} exists already"
+
+
+# --- storage --------------------------------------------------------------------------------
+
+
+class StorageError(GridsvcError):
+    """The database cannot be reached, is of another version, or is damaged."""
+
+    zh = "数据库错误:{reason}"
+    en = "storage error: {reason}"
+
+
+class SchemaOutdated(StorageError):
+    """The database was left by another version of gridsvc."""
+
+    zh = "数据库版本为 {found},程序需要 {expected};请先运行 gridsvc db upgrade"
+    en = "the database is at revision {found}, {expected} is needed; run gridsvc db upgrade"

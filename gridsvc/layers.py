@@ -1,0 +1,463 @@
+"""Column contracts of every layer that passes between files, storage, domain and maps.
+
+A layer is a (Geo)DataFrame indexed by its key (unique strings). Geometry, where there is one, is
+longitude/latitude in EPSG:4490, canonical (see ``gridsvc.crs``). Instants are
+``datetime64[us, UTC]``. ``normalize`` brings a frame into contract form or names every fault.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import geopandas as gpd
+import pandas as pd
+
+from gridsvc.crs import STORAGE_EPSG
+from gridsvc.errors import Fault, RejectedRows
+
+Kind = Literal["text", "integer", "number", "boolean", "instant", "date"]
+_DTYPES: dict[str, Any] = {
+    "text": "str",
+    "integer": "Int64",
+    "number": "float64",
+    "boolean": "bool",
+    "instant": "datetime64[us, UTC]",
+    "date": "datetime64[us]",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, kind, whether it must be filled, and who may see it."""
+
+    name: str
+    kind: Kind
+    required: bool = False
+    private: bool = False
+    default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The contract of one layer.
+
+    Attributes
+    ----------
+    name : str
+        Name of the layer, of its table and of the ``--as`` option.
+    key : str
+        Name of the index.
+    columns : tuple of Column
+    geometry : {"polygon", "point", "line", None}
+        Kind of geometry; points may be missing (unplaced rows keep ``None``).
+    geometry_required : bool
+    """
+
+    name: str
+    key: str
+    columns: tuple[Column, ...]
+    geometry: Literal["polygon", "point", "line"] | None = None
+    geometry_required: bool = True
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns without key and geometry."""
+        return [c.name for c in self.columns]
+
+    @property
+    def public_columns(self) -> list[str]:
+        """Names of the columns that an answer without login may hold."""
+        return [c.name for c in self.columns if not c.private]
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name (KeyError if none)."""
+        for c in self.columns:
+            if c.name == name:
+                return c
+        raise KeyError(name)
+
+
+_SOURCE_PLACE = (
+    Column("source_x", "number"),
+    Column("source_y", "number"),
+    Column("source_datum", "text"),
+)
+
+CELLS = Layer(
+    "cells",
+    "code",
+    (
+        Column("name", "text", required=True),
+        Column("kind", "text", default="compound"),
+        Column("community_code", "text", required=True),
+        Column("community_name", "text"),
+        Column("subdistrict_code", "text", required=True),
+        Column("subdistrict_name", "text"),
+        Column("population", "integer"),
+        Column("households", "integer"),
+        Column("area_m2", "number"),
+    ),
+    "polygon",
+)
+"""Leaf cells of one plan. ``area_m2`` is measured in the scheme's metric CRS."""
+
+AREAS = Layer(
+    "areas",
+    "area_key",
+    (
+        Column("level", "text", required=True),
+        Column("code", "text", required=True),
+        Column("name", "text"),
+        Column("parent_code", "text"),
+        Column("cell_count", "integer"),
+        Column("population", "integer"),
+        Column("area_m2", "number"),
+    ),
+    "polygon",
+)
+"""Communities, subdistricts and the city, derived from the leaves on publication."""
+
+EXCLUSIONS = Layer(
+    "exclusions",
+    "exclusion_id",
+    (Column("kind", "text", required=True), Column("name", "text"), Column("reason", "text")),
+    "polygon",
+)
+"""Registered exclusions of a plan: rivers, lakes, airfields."""
+
+STREETS = Layer(
+    "streets",
+    "street_id",
+    (
+        Column("name", "text"),
+        Column("highway", "text", required=True, default="residential"),
+        Column("bridge", "boolean", default=False),
+        Column("tunnel", "boolean", default=False),
+        Column("layer", "integer", default=0),
+        Column("width_m", "number"),
+    ),
+    "line",
+)
+"""Street centre lines; ``highway`` follows OpenStreetMap's values."""
+
+POINTS = Layer(
+    "points",
+    "point_id",
+    (
+        Column("name", "text", required=True),
+        Column("category", "text", required=True),
+        Column("address", "text"),
+        Column("unit_id", "text"),
+        Column("visit_window", "text", default="day"),
+        Column("visits_per_week", "number", default=1.0),
+        Column("service_minutes", "number", default=10.0),
+        Column("cell_code", "text"),
+        Column("plan_id", "text"),
+        Column("placement", "text"),
+        *_SOURCE_PLACE,
+    ),
+    "point",
+    geometry_required=False,
+)
+"""Evaluation points (测评点位). ``visit_window`` is day, night or both."""
+
+CASES = Layer(
+    "cases",
+    "case_id",
+    (
+        Column("class_code", "text", required=True),
+        Column("major_code", "text"),
+        Column("title", "text"),
+        Column("channel", "text", default="patrol"),
+        Column("status", "text", default="reported"),
+        Column("reported_at", "instant", required=True),
+        Column("deadline", "instant"),
+        Column("closed_at", "instant"),
+        Column("unit_id", "text"),
+        Column("person_id", "text"),
+        Column("cell_code", "text"),
+        Column("plan_id", "text"),
+        Column("placement", "text"),
+        Column("reporter", "text", private=True),
+        Column("phone", "text", private=True),
+        *_SOURCE_PLACE,
+    ),
+    "point",
+    geometry_required=False,
+)
+"""Reported issues (案件). Cell and plan are those at filing time."""
+
+UNITS = Layer(
+    "units",
+    "unit_id",
+    (
+        Column("name", "text", required=True),
+        Column("kind", "text", required=True),
+        Column("parent_id", "text"),
+        Column("area_code", "text"),
+        Column("phone", "text", private=True),
+    ),
+)
+"""Organisational units (责任单位)."""
+
+STAFF = Layer(
+    "staff",
+    "person_id",
+    (
+        Column("name", "text", required=True),
+        Column("role", "text", required=True),
+        Column("source", "text"),
+        Column("unit_id", "text"),
+        Column("phone", "text", private=True),
+        Column("cell_code", "text"),
+        Column("plan_id", "text"),
+        Column("placement", "text"),
+        *_SOURCE_PLACE,
+    ),
+    "point",
+    geometry_required=False,
+)
+"""Grid staff with their posts; ``source`` is one of the eight sources of document 003."""
+
+DUTIES = Layer(
+    "duties",
+    "duty_id",
+    (
+        Column("person_id", "text"),
+        Column("unit_id", "text"),
+        Column("role", "text", required=True),
+        Column("target_kind", "text", required=True),
+        Column("target_code", "text", required=True),
+        Column("class_code", "text"),
+        Column("valid_from", "instant", required=True),
+        Column("valid_to", "instant"),
+        Column("recorded_at", "instant", required=True),
+    ),
+)
+"""Responsibilities: person or unit × role × target × validity. Target kinds: cell, community,
+subdistrict, point, class. A sponsorship (包保) is the role ``sponsor_leader``."""
+
+VISITS = Layer(
+    "visits",
+    "visit_id",
+    (
+        Column("point_id", "text", required=True),
+        Column("person_id", "text"),
+        Column("visited_at", "instant", required=True),
+        Column("window", "text", default="day"),
+        Column("kind", "text", default="daily"),
+        Column("passed", "integer"),
+        Column("observed", "integer"),
+    ),
+)
+"""Visits to evaluation points."""
+
+CLASSES = Layer(
+    "classes",
+    "class_code",
+    (
+        Column("catalog", "text", required=True),
+        Column("namespace", "text", required=True, default="matter"),
+        Column("major_code", "text", required=True),
+        Column("major_name", "text", required=True),
+        Column("name", "text", required=True),
+        Column("unit_kind", "text"),
+        Column("deadline_hours", "number"),
+        Column("clock", "text", default="work_hour"),
+    ),
+)
+"""Issue classes of one catalogue; ``clock`` is work_hour, workday or urgent_hour."""
+
+FACILITIES = Layer(
+    "facilities",
+    "facility_id",
+    (
+        Column("name", "text", required=True),
+        Column("kind", "text", required=True),
+        Column("cell_code", "text"),
+        Column("plan_id", "text"),
+        Column("placement", "text"),
+    ),
+    "point",
+    geometry_required=False,
+)
+"""Facilities and posts on the map: markets, toilets, staff posts."""
+
+LAYERS: dict[str, Layer] = {
+    layer.name: layer
+    for layer in (
+        CELLS, AREAS, EXCLUSIONS, STREETS, POINTS, CASES, UNITS, STAFF, DUTIES, VISITS, CLASSES,
+        FACILITIES,
+    )
+}  # fmt: skip
+
+PLAN_LAYERS = ("cells", "areas", "exclusions")
+RECORD_LAYERS = tuple(name for name in LAYERS if name not in PLAN_LAYERS)
+
+
+class Placement:
+    """How a row got its cell: values of the ``placement`` column."""
+
+    PLACED = "placed"
+    ON_BORDER = "on_border"
+    OUTSIDE = "outside"
+    NO_COORDINATES = "no_coordinates"
+    INVALID_COORDINATES = "invalid_coordinates"
+    ALL = (PLACED, ON_BORDER, OUTSIDE, NO_COORDINATES, INVALID_COORDINATES)
+    UNPLACED = (OUTSIDE, NO_COORDINATES, INVALID_COORDINATES)
+
+
+def normalize(
+    frame: pd.DataFrame, layer: Layer, *, source: str = "table"
+) -> gpd.GeoDataFrame | pd.DataFrame:
+    """Return the frame in contract form: key as string index, all columns, right dtypes.
+
+    Missing optional columns are added with their default; columns outside the contract are
+    dropped. Nothing is mutated.
+
+    Parameters
+    ----------
+    frame : DataFrame or GeoDataFrame
+        Indexed by the key, or holding it as a column.
+    layer : Layer
+    source : str
+        How the frame is called in messages.
+
+    Returns
+    -------
+    GeoDataFrame (layers with geometry, EPSG:4490) or DataFrame
+
+    Raises
+    ------
+    RejectedRows
+        Naming each row and field that breaks the contract: missing or duplicate keys, empty
+        required fields, values that do not convert.
+    """
+    faults: list[Fault] = []
+    if layer.key in frame.columns:
+        keys = frame[layer.key]
+    elif frame.index.name in (layer.key, None) and not isinstance(frame.index, pd.RangeIndex):
+        keys = frame.index.to_series()
+    else:
+        keys = pd.Series([None] * len(frame), dtype=object)
+    text_keys = [None if _empty(k) else str(k).strip() for k in keys]
+    seen: dict[str, int] = {}
+    for row, key in enumerate(text_keys, start=1):
+        if key is None:
+            faults.append(_fault(row, layer.key, "", "主键为空", "the key is empty",
+                                 "请填写唯一编号", "give each row a unique key"))  # fmt: skip
+        elif key in seen:
+            faults.append(_fault(row, layer.key, key, f"与第 {seen[key]} 行重复",
+                                 f"repeats row {seen[key]}", "请保留一行或改用新编号",
+                                 "keep one of the rows or give a new key"))  # fmt: skip
+        else:
+            seen[key] = row
+    columns: dict[str, Any] = {}
+    for column in layer.columns:
+        columns[column.name] = _column(frame, column, faults)
+    if faults:
+        raise RejectedRows(source=source, faults=sorted(faults, key=lambda f: f.row or 0))
+    index = pd.Index([str(k) for k in text_keys], name=layer.key, dtype="str")
+    table = pd.DataFrame(index=index)
+    for column in layer.columns:
+        table[column.name] = columns[column.name].astype(_DTYPES[column.kind]).array
+    if layer.geometry is None:
+        return table
+    geometry = frame.geometry.to_numpy() if isinstance(frame, gpd.GeoDataFrame) else None
+    if geometry is None:
+        geometry = [None] * len(table)
+    return gpd.GeoDataFrame(table, geometry=geometry, crs=STORAGE_EPSG)
+
+
+def empty(layer: Layer) -> gpd.GeoDataFrame | pd.DataFrame:
+    """Return a frame of that layer without rows."""
+    table = pd.DataFrame(
+        {c.name: pd.Series([], dtype=object).astype(_DTYPES[c.kind]) for c in layer.columns},
+        index=pd.Index([], name=layer.key, dtype="str"),
+    )
+    if layer.geometry is None:
+        return table
+    return gpd.GeoDataFrame(table, geometry=[], crs=STORAGE_EPSG)
+
+
+def _nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _empty(value: Any) -> bool:
+    return (
+        value is None
+        or value is pd.NA
+        or value is pd.NaT
+        or _nan(value)
+        or str(value).strip() == ""
+    )
+
+
+def _fault(row: int | None, field: str, value: Any, *texts: str) -> Fault:
+    return Fault(row, field, str(value)[:80], *texts)
+
+
+def _column(frame: pd.DataFrame, column: Column, faults: list[Fault]) -> pd.Series:
+    name, kind = column.name, column.kind
+    if name in frame.columns:
+        values = frame[name].reset_index(drop=True)
+    else:
+        values = pd.Series([column.default] * len(frame), dtype=object)
+    if column.default is not None:
+        values = values.astype(object).where(~values.map(_empty).astype(bool), column.default)
+    missing = values.map(_empty).astype(bool)
+    if column.required:
+        for i in missing[missing].index:
+            faults.append(_fault(i + 1, name, "", "必填字段为空", "a required field is empty",
+                                 "请补全", "fill it in"))  # fmt: skip
+    if kind == "text":
+        texts = [None if m else str(v).strip() for v, m in zip(values, missing, strict=True)]
+        return pd.Series(texts, dtype="str")
+    try:
+        return _convert(values.where(~missing, None), kind)
+    except (ValueError, TypeError):
+        pass
+    for row, (value, blank) in enumerate(zip(values, missing, strict=True), start=1):
+        try:
+            _convert(pd.Series([None if blank else value], dtype=object), kind)
+        except (ValueError, TypeError):
+            faults.append(_fault(row, name, value, f"不是有效的{_KIND_ZH[kind]}",
+                                 f"not a valid {kind}", "请改正该值", "correct the value"))  # fmt: skip
+    filler: Any = False if kind == "boolean" else None
+    return pd.Series([filler] * len(frame)).astype(_DTYPES[kind])
+
+
+_KIND_ZH = {
+    "integer": "整数",
+    "number": "数字",
+    "boolean": "布尔值",
+    "instant": "时间",
+    "date": "日期",
+}
+
+
+def _convert(values: pd.Series, kind: Kind) -> pd.Series:
+    if kind == "instant":
+        return pd.to_datetime(values, utc=True, format="ISO8601").astype("datetime64[us, UTC]")
+    if kind == "date":
+        return pd.to_datetime(values, format="ISO8601").astype("datetime64[us]")
+    if kind == "boolean":
+        return values.map(_boolean).astype("bool")
+    numbers = pd.to_numeric(values)
+    if kind == "integer":
+        return numbers.astype("Float64").astype("Int64")
+    return numbers.astype("float64")
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in {"1", "true", "t", "yes", "y", "是"}:
+            return True
+        if word in {"0", "false", "f", "no", "n", "否", ""}:
+            return False
+        raise ValueError(value)
+    return False if _empty(value) else bool(value)

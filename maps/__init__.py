@@ -1,0 +1,1 @@
+"""Offline folium maps and the web assets they need."""
