@@ -112,5 +112,6 @@ def normalize_name(text: str) -> str:
     >>> normalize_name("臺南市\u3000北\u3000區")
     '台南市北區'
     """
-    plain = unicodedata.normalize("NFKC", text).translate(_VARIANTS)
-    return re.sub(r"\s+", "", plain)
+    joined = re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+    # Taking white space out can bring characters together that compose.
+    return unicodedata.normalize("NFKC", joined).translate(_VARIANTS)
