@@ -7,25 +7,17 @@ longitude/latitude in EPSG:4490, canonical (see ``gridsvc.crs``). Instants are
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
+import shapely
 
 from gridsvc.crs import STORAGE_EPSG
 from gridsvc.errors import Fault, RejectedRows
-
-Kind = Literal["text", "integer", "number", "boolean", "instant", "date"]
-_DTYPES: dict[str, Any] = {
-    "text": "str",
-    "integer": "Int64",
-    "number": "float64",
-    "boolean": "bool",
-    "instant": "datetime64[us, UTC]",
-    "date": "datetime64[us]",
-}
+from gridsvc.values import DTYPES, Kind, as_text, convert, fault, is_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,45 +328,34 @@ def normalize(
         required fields, values that do not convert.
     """
     faults: list[Fault] = []
-    if layer.key in frame.columns:
-        keys = frame[layer.key]
-    elif frame.index.name in (layer.key, None) and not isinstance(frame.index, pd.RangeIndex):
-        keys = frame.index.to_series()
-    else:
-        keys = pd.Series([None] * len(frame), dtype=object)
-    text_keys = [None if _empty(k) else str(k).strip() for k in keys]
-    seen: dict[str, int] = {}
-    for row, key in enumerate(text_keys, start=1):
-        if key is None:
-            faults.append(_fault(row, layer.key, "", "主键为空", "the key is empty",
-                                 "请填写唯一编号", "give each row a unique key"))  # fmt: skip
-        elif key in seen:
-            faults.append(_fault(row, layer.key, key, f"与第 {seen[key]} 行重复",
-                                 f"repeats row {seen[key]}", "请保留一行或改用新编号",
-                                 "keep one of the rows or give a new key"))  # fmt: skip
-        else:
-            seen[key] = row
-    columns: dict[str, Any] = {}
-    for column in layer.columns:
-        columns[column.name] = _column(frame, column, faults)
+    keys = _keys(frame, layer, faults)
+    columns = {c.name: _column(frame, c, faults) for c in layer.columns}
+    geometry = frame.geometry.to_numpy() if isinstance(frame, gpd.GeoDataFrame) else None
+    if layer.geometry is not None and layer.geometry_required:
+        blank = (
+            np.ones(len(frame), dtype=bool)
+            if geometry is None
+            else shapely.is_missing(geometry) | shapely.is_empty(geometry)
+        )
+        faults.extend(
+            fault(int(row) + 1, "geometry", "", *_NO_GEOMETRY) for row in np.flatnonzero(blank)
+        )
     if faults:
         raise RejectedRows(source=source, faults=sorted(faults, key=lambda f: f.row or 0))
-    index = pd.Index([str(k) for k in text_keys], name=layer.key, dtype="str")
-    table = pd.DataFrame(index=index)
-    for column in layer.columns:
-        table[column.name] = columns[column.name].astype(_DTYPES[column.kind]).array
+    table = pd.DataFrame(index=pd.Index(keys, name=layer.key, dtype="str"))
+    for name, values in columns.items():
+        table[name] = values.array
     if layer.geometry is None:
         return table
-    geometry = frame.geometry.to_numpy() if isinstance(frame, gpd.GeoDataFrame) else None
     if geometry is None:
-        geometry = [None] * len(table)
+        geometry = np.full(len(table), None, dtype=object)
     return gpd.GeoDataFrame(table, geometry=geometry, crs=STORAGE_EPSG)
 
 
 def empty(layer: Layer) -> gpd.GeoDataFrame | pd.DataFrame:
     """Return a frame of that layer without rows."""
     table = pd.DataFrame(
-        {c.name: pd.Series([], dtype=object).astype(_DTYPES[c.kind]) for c in layer.columns},
+        {c.name: pd.Series([], dtype=object).astype(DTYPES[c.kind]) for c in layer.columns},
         index=pd.Index([], name=layer.key, dtype="str"),
     )
     if layer.geometry is None:
@@ -382,82 +363,54 @@ def empty(layer: Layer) -> gpd.GeoDataFrame | pd.DataFrame:
     return gpd.GeoDataFrame(table, geometry=[], crs=STORAGE_EPSG)
 
 
-def _nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+_NO_GEOMETRY = (
+    "没有图形", "there is no geometry",
+    "请补画图形或删除该行", "draw the geometry or remove the row",
+)  # fmt: skip
+_NO_KEY = ("主键为空", "the key is empty", "请填写唯一编号", "give each row a unique key")
+_NO_VALUE = ("必填字段为空", "a required field is empty", "请补全", "fill it in")
 
 
-def _empty(value: Any) -> bool:
-    return (
-        value is None
-        or value is pd.NA
-        or value is pd.NaT
-        or _nan(value)
-        or str(value).strip() == ""
-    )
-
-
-def _fault(row: int | None, field: str, value: Any, *texts: str) -> Fault:
-    return Fault(row, field, str(value)[:80], *texts)
+def _keys(frame: pd.DataFrame, layer: Layer, faults: list[Fault]) -> list[str]:
+    if layer.key in frame.columns:
+        given = frame[layer.key].reset_index(drop=True)
+    elif frame.index.name in (layer.key, None) and not isinstance(frame.index, pd.RangeIndex):
+        given = pd.Series(frame.index.array)
+    else:
+        given = pd.Series([None] * len(frame), dtype=object)
+    missing = is_missing(given)
+    texts = as_text(given, missing)
+    faults.extend(fault(int(r) + 1, layer.key, "", *_NO_KEY) for r in np.flatnonzero(missing))
+    repeats = np.flatnonzero((texts.duplicated() & ~missing).to_numpy())
+    if len(repeats):
+        first = {str(k): r for r, k in reversed(list(enumerate(texts, start=1)))}
+        for row in repeats:
+            key = str(texts.iloc[row])
+            faults.append(
+                fault(
+                    int(row) + 1,
+                    layer.key,
+                    key,
+                    f"与第 {first[key]} 行重复",
+                    f"repeats row {first[key]}",
+                    "请保留一行或改用新编号",
+                    "keep one of the rows or give a new key",
+                )
+            )
+    return [str(t) for t in texts]
 
 
 def _column(frame: pd.DataFrame, column: Column, faults: list[Fault]) -> pd.Series:
-    name, kind = column.name, column.kind
-    if name in frame.columns:
-        values = frame[name].reset_index(drop=True)
+    if column.name in frame.columns:
+        values = frame[column.name].reset_index(drop=True)
     else:
-        values = pd.Series([column.default] * len(frame), dtype=object)
-    if column.default is not None:
-        values = values.astype(object).where(~values.map(_empty).astype(bool), column.default)
-    missing = values.map(_empty).astype(bool)
+        values = pd.Series([None] * len(frame), dtype=object)
+    missing = is_missing(values)
+    if column.default is not None and bool(missing.any()):
+        values = values.astype(object).where(~missing, column.default)
+        missing = is_missing(values)
     if column.required:
-        for i in missing[missing].index:
-            faults.append(_fault(i + 1, name, "", "必填字段为空", "a required field is empty",
-                                 "请补全", "fill it in"))  # fmt: skip
-    if kind == "text":
-        texts = [None if m else str(v).strip() for v, m in zip(values, missing, strict=True)]
-        return pd.Series(texts, dtype="str")
-    try:
-        return _convert(values.where(~missing, None), kind)
-    except (ValueError, TypeError):
-        pass
-    for row, (value, blank) in enumerate(zip(values, missing, strict=True), start=1):
-        try:
-            _convert(pd.Series([None if blank else value], dtype=object), kind)
-        except (ValueError, TypeError):
-            faults.append(_fault(row, name, value, f"不是有效的{_KIND_ZH[kind]}",
-                                 f"not a valid {kind}", "请改正该值", "correct the value"))  # fmt: skip
-    filler: Any = False if kind == "boolean" else None
-    return pd.Series([filler] * len(frame)).astype(_DTYPES[kind])
-
-
-_KIND_ZH = {
-    "integer": "整数",
-    "number": "数字",
-    "boolean": "布尔值",
-    "instant": "时间",
-    "date": "日期",
-}
-
-
-def _convert(values: pd.Series, kind: Kind) -> pd.Series:
-    if kind == "instant":
-        return pd.to_datetime(values, utc=True, format="ISO8601").astype("datetime64[us, UTC]")
-    if kind == "date":
-        return pd.to_datetime(values, format="ISO8601").astype("datetime64[us]")
-    if kind == "boolean":
-        return values.map(_boolean).astype("bool")
-    numbers = pd.to_numeric(values)
-    if kind == "integer":
-        return numbers.astype("Float64").astype("Int64")
-    return numbers.astype("float64")
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in {"1", "true", "t", "yes", "y", "是"}:
-            return True
-        if word in {"0", "false", "f", "no", "n", "否", ""}:
-            return False
-        raise ValueError(value)
-    return False if _empty(value) else bool(value)
+        faults.extend(
+            fault(int(r) + 1, column.name, "", *_NO_VALUE) for r in np.flatnonzero(missing)
+        )
+    return convert(values, missing, column.name, column.kind, faults)

@@ -98,3 +98,13 @@ def test_the_index_may_be_the_key() -> None:
         geometry=[shapely.box(117, 26, 117.1, 26.1)], crs=4490,
     )  # fmt: skip
     assert normalize(frame, CELLS).index.tolist() == ["350404001001001"]
+
+
+def test_a_missing_shape_is_a_fault_where_the_layer_needs_one() -> None:
+    frame = gpd.GeoDataFrame(
+        {"code": ["A", "B"], "name": ["甲", "乙"], "community_code": ["c", "c"],
+         "subdistrict_code": ["s", "s"]},
+        geometry=[shapely.box(117, 26, 117.1, 26.1), None], crs=4490,
+    )  # fmt: skip
+    with pytest.raises(RejectedRows, match="row 2, field geometry"):
+        normalize(frame, CELLS)
