@@ -1,0 +1,5 @@
+"""Cases: their catalogue of classes."""
+
+from gridsvc.cases.catalogue import CaseClass, Catalogue
+
+__all__ = ["CaseClass", "Catalogue"]

@@ -6,6 +6,7 @@ that cannot be placed keeps the reason in ``placement`` (``gridsvc.layers.Placem
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
 import geopandas as gpd
@@ -15,6 +16,7 @@ import shapely
 from numpy.typing import NDArray
 
 from gridsvc.crs import STORAGE_EPSG, require_geographic
+from gridsvc.duties.book import holders
 from gridsvc.layers import Placement
 from gridsvc.types import BoolArray, FloatArray, ObjectArray
 
@@ -122,3 +124,45 @@ def placement_counts(frame: pd.DataFrame) -> dict[str, int]:
     document = {kind: int(counts.get(kind, 0)) for kind in Placement.ALL}
     document["total"] = len(frame)
     return document
+
+
+def with_chain(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """Add ``community_code`` and ``subdistrict_code`` of each row's ``cell_code``.
+
+    Rows without a cell, or whose cell is not in ``cells``, get missing values; no row is lost.
+    """
+    result = frame.copy()
+    for column in ("community_code", "subdistrict_code"):
+        result[column] = frame["cell_code"].map(cells[column]).astype("str")
+    return result
+
+
+def responsible(
+    cells_or_points: pd.DataFrame,
+    duties: pd.DataFrame,
+    at: datetime,
+    *,
+    cells: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Join the persons and units responsible at an instant, with inheritance.
+
+    Parameters
+    ----------
+    cells_or_points : DataFrame
+        Contract CELLS, or placed rows with ``cell_code`` (points, cases, staff, any table).
+    duties : DataFrame
+        Contract DUTIES.
+    at : datetime
+        Aware instant.
+    cells : DataFrame, optional
+        Contract CELLS, needed for placed rows to inherit from community and subdistrict.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of the input and duty that reaches it, see ``gridsvc.duties.book.holders``.
+    """
+    frame = cells_or_points
+    if cells is not None and "community_code" not in frame.columns:
+        frame = with_chain(frame, cells)
+    return holders(frame, duties, at)
