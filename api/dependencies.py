@@ -1,0 +1,161 @@
+"""Query parameters as finished values, one small function each."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Query, Request
+
+from api.bootstrap import Services
+from api.languages import language_of as _language_of
+from gridsvc.errors import InputError, Language
+from gridsvc.plan.version import PlanVersion
+from gridsvc.types import BoundingBox
+
+_LOST_PLUS = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:?\d\d)\Z")
+
+
+def services_of(request: Request) -> Services:
+    """Return what routes work with, opened at the start of the application."""
+    services: Services = request.app.state.services
+    return services
+
+
+def language_of(request: Request) -> Language:
+    """Return the language that the request asks for."""
+    return _language_of(request)
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+LanguageDep = Annotated[Language, Depends(language_of)]
+
+
+class UnreadableInstant(InputError):
+    """A text is not an instant or a date."""
+
+    zh = "{field} 的值“{value}”不是时间;请用 2018-11-22 或 2018-11-22T08:00:00+08:00"
+    en = "{field} '{value}' is not an instant; write 2018-11-22 or 2018-11-22T08:00:00+08:00"
+
+
+class UnreadableBox(InputError):
+    """A text is not a bounding box."""
+
+    zh = "bbox “{value}”应为 西,南,东,北 四个数(度)"
+    en = "bbox '{value}' must be four numbers west,south,east,north in degrees"
+
+
+def parse_instant(text: str, zone: str, *, field: str = "at") -> datetime:
+    """Return the instant a text means, aware and in UTC.
+
+    A date alone is its first moment in the city's zone; a time without zone is taken in that zone
+    as well. A blank where ``+`` was lost in the address is read as ``+``.
+
+    Parameters
+    ----------
+    text : str
+    zone : str
+        IANA name.
+    field : str
+        Name of the parameter in messages.
+
+    Raises
+    ------
+    UnreadableInstant
+
+    Examples
+    --------
+    >>> parse_instant("2018-11-22", "Asia/Shanghai").isoformat()
+    '2018-11-21T16:00:00+00:00'
+    """
+    value = _LOST_PLUS.sub(r"\1+\2", text.strip())
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+            found = datetime.combine(date.fromisoformat(value), time())
+        else:
+            found = datetime.fromisoformat(value)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=ZoneInfo(zone))
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UnreadableInstant(field=field, value=text[:80]) from None
+
+
+def bbox(
+    bbox: Annotated[
+        str | None,
+        Query(description="west,south,east,north in degrees", examples=["117.6,26.2,117.7,26.3"]),
+    ] = None,
+) -> BoundingBox | None:
+    """Return the box of ``?bbox=``."""
+    if bbox is None or not bbox.strip():
+        return None
+    parts = bbox.split(",")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        raise UnreadableBox(value=bbox[:80]) from None
+    if len(numbers) != 4:
+        raise UnreadableBox(value=bbox[:80])
+    return BoundingBox(*numbers)
+
+
+def instant(
+    services: ServicesDep,
+    at: Annotated[
+        str | None, Query(description="Instant asked for (ISO 8601); now when not given.")
+    ] = None,
+) -> datetime:
+    """Return the instant of ``?at=``, now when not given."""
+    if at is None or not at.strip():
+        now: datetime = services.clock()
+        return now
+    return parse_instant(at, services.settings.grid.timezone)
+
+
+def since(
+    services: ServicesDep,
+    since: Annotated[str | None, Query(description="From this instant on (ISO 8601).")] = None,
+) -> datetime | None:
+    """Return the instant of ``?since=``."""
+    if since is None or not since.strip():
+        return None
+    return parse_instant(since, services.settings.grid.timezone, field="since")
+
+
+def until(
+    services: ServicesDep,
+    until: Annotated[str | None, Query(description="Before this instant (ISO 8601).")] = None,
+) -> datetime | None:
+    """Return the instant of ``?until=`` (exclusive)."""
+    if until is None or not until.strip():
+        return None
+    return parse_instant(until, services.settings.grid.timezone, field="until")
+
+
+def plan(
+    services: ServicesDep,
+    at: Annotated[datetime, Depends(instant)],
+    plan: Annotated[
+        str | None, Query(description="Plan version; the one in force at `at` when not given.")
+    ] = None,
+) -> PlanVersion:
+    """Return the plan of ``?plan=`` or the one in force at ``?at=``."""
+    if plan:
+        with services.storage.unit_of_work() as work:
+            return work.plans.get(plan)
+    return services.locators.plan_at(at)
+
+
+BoxDep = Annotated[BoundingBox | None, Depends(bbox)]
+InstantDep = Annotated[datetime, Depends(instant)]
+SinceDep = Annotated[datetime | None, Depends(since)]
+UntilDep = Annotated[datetime | None, Depends(until)]
+PlanDep = Annotated[PlanVersion, Depends(plan)]
+
+
+def filters(**columns: Any) -> dict[str, Any]:
+    """Return the ``where`` of a repository: the columns that were asked for."""
+    return {name: value for name, value in columns.items() if value is not None}
