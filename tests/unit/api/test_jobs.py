@@ -1,0 +1,116 @@
+"""Jobs: progress, results, failures, cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from api.bootstrap import utc_now
+from api.jobs.runner import Job, JobRunner, JobState
+from gridsvc.errors import EmptySource, IllegalTransition, NotFoundError
+from gridsvc.types import Progress
+
+
+@pytest.fixture
+def runner() -> Iterator[JobRunner]:
+    found = JobRunner(utc_now)
+    yield found
+    found.close()
+
+
+def finished(runner: JobRunner, job: Job) -> Job:
+    async def wait() -> Job:
+        seen = job
+        while not seen.state.over:
+            seen = await runner.changes(job.id, seen.version, timeout_s=10)
+        return seen
+
+    return asyncio.run(wait())
+
+
+def test_a_job_reports_and_ends_with_its_result(runner: JobRunner) -> None:
+    def work(progress: Progress) -> dict[str, object]:
+        progress("reading", 0.5)
+        progress("writing", 1.0)
+        return {"rows": 3}
+
+    done = finished(runner, runner.submit("import", "x", work))
+    assert (done.state, done.result, done.progress) == (JobState.DONE, {"rows": 3}, 1.0)
+    assert done.started_at is not None
+    assert done.finished_at is not None
+
+
+def test_a_typed_error_is_kept_and_an_unknown_one_says_nothing(runner: JobRunner) -> None:
+    def typed(progress: Progress) -> dict[str, object]:
+        raise EmptySource(source="a.shp")
+
+    def secret(progress: Progress) -> dict[str, object]:
+        raise RuntimeError("password=hunter2")
+
+    failed = finished(runner, runner.submit("import", "x", typed))
+    assert failed.state is JobState.FAILED
+    assert isinstance(failed.error, EmptySource)
+    crashed = finished(runner, runner.submit("import", "x", secret))
+    assert crashed.state is JobState.FAILED
+    assert crashed.error is not None
+    assert "hunter2" not in crashed.error.text("zh") + crashed.error.text("en")
+
+
+def test_cancelling_stops_the_work_at_its_next_report(runner: JobRunner) -> None:
+    begun, go = threading.Event(), threading.Event()
+    kept: list[str] = []
+
+    def work(progress: Progress) -> dict[str, object]:
+        begun.set()
+        assert go.wait(10)
+        progress("second half", 0.5)
+        kept.append("must not happen")
+        return {}
+
+    job = runner.submit("import", "x", work)
+    assert begun.wait(10)
+    runner.cancel(job.id)
+    go.set()
+    assert finished(runner, job).state is JobState.CANCELLED
+    assert kept == []
+    with pytest.raises(IllegalTransition):
+        runner.cancel(job.id)
+
+
+def test_a_queued_job_that_is_cancelled_never_starts(runner: JobRunner) -> None:
+    begun, go = threading.Event(), threading.Event()
+    started: list[str] = []
+
+    def block(progress: Progress) -> dict[str, object]:
+        begun.set()
+        assert go.wait(10)
+        return {}
+
+    def second(progress: Progress) -> dict[str, object]:
+        started.append("second")
+        return {}
+
+    runner.submit("a", "a", block)
+    assert begun.wait(10)
+    job = runner.submit("b", "b", second)
+    assert [j.kind for j in runner.list()] == ["b", "a"]
+    runner.cancel(job.id)
+    go.set()
+    assert finished(runner, job).state is JobState.CANCELLED
+    assert started == []
+
+
+def test_old_jobs_are_forgotten_but_no_running_one() -> None:
+    runner = JobRunner(utc_now, keep=2)
+    jobs = [runner.submit("a", str(i), lambda progress: {}) for i in range(5)]
+    for job in jobs:
+        finished(runner, job)
+    last = runner.submit("a", "last", lambda progress: {})
+    finished(runner, last)
+    assert [j.title for j in runner.list()] == ["last", "4", "3"]
+    with pytest.raises(NotFoundError):
+        runner.get(jobs[0].id)
+    runner.close()
