@@ -1,0 +1,28 @@
+// What every part of the page shares.
+import type L from "leaflet";
+import type { Decoder } from "./geometry";
+import type { Words } from "./i18n";
+import type { Payload } from "./types";
+
+export interface Found {
+  /** What is searched, lower case and width-normalised. */
+  key: string;
+  label: string;
+  detail: () => string;
+  open: () => void;
+}
+
+export interface Context {
+  map: L.Map;
+  payload: Payload;
+  words: Words;
+  decoder: Decoder;
+  canvas: Record<"base" | "cells" | "edges" | "routes" | "select", L.Canvas>;
+  svg: L.SVG;
+  /** Patterns in place of colours, for black-and-white print. */
+  patterns: boolean;
+  /** Pixels of the map that a sheet covers from below. */
+  covered: () => number;
+}
+
+export const normal = (text: string): string => text.normalize("NFKC").toLowerCase().trim();

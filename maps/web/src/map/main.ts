@@ -1,0 +1,179 @@
+// Entry of every map page: folium makes the Leaflet map, this fills it from the page's document.
+import L from "leaflet";
+import "leaflet/dist/leaflet.css";
+import "./map.css";
+import { drawBase, Labels } from "./base";
+import { GridCanvas } from "./canvas";
+import { CellLayer } from "./cells";
+import type { Context, Found } from "./context";
+import { convert, type Datum } from "./datum";
+import { clear, h } from "./dom";
+import { Decoder } from "./geometry";
+import { Words } from "./i18n";
+import { areas, edges, findings, points, type Shown } from "./overlays";
+import { headerLinks, panelContent, type Parts } from "./panel";
+import { pointerControl } from "./pointer";
+import { north, printable, sheets } from "./print";
+import { RoundLayer } from "./rounds";
+import { searchBox } from "./search";
+import { Sheet } from "./sheet";
+import type { Overlay, Payload } from "./types";
+
+const PANES: [string, number, boolean][] = [
+  ["base", 210, false], ["cells", 410, true], ["edges", 420, false], ["routes", 430, false],
+  ["select", 440, false], ["labels", 460, false], ["points", 480, true],
+];
+
+function make(context: Context, overlay: Overlay): Shown {
+  switch (overlay.type) {
+    case "points": return points(context, overlay);
+    case "areas": return areas(context, overlay);
+    case "edges": return edges(context, overlay);
+    case "findings": return findings(context, overlay);
+    case "rounds": return new RoundLayer(context, overlay);
+  }
+}
+
+function start(map: L.Map, documentId: string): void {
+  const source = document.getElementById(documentId)!;
+  const payload = JSON.parse(source.textContent!) as Payload;
+  const words = new Words(payload);
+  const display = (payload.tiles?.datum ?? "wgs84") as Datum;
+  const decoder = new Decoder(payload.scale, display);
+
+  for (const [name, z, events] of PANES) {
+    const pane = map.createPane(name);
+    pane.style.zIndex = String(z);
+    if (!events) pane.style.pointerEvents = "none";
+  }
+  const canvas = Object.fromEntries(
+    (["base", "cells", "edges", "routes", "select"] as const).map((pane) => [
+      pane, new GridCanvas({ pane, padding: 0.2 }),
+    ]),
+  ) as Context["canvas"];
+  const context: Context = {
+    map, payload, words, decoder, canvas, svg: L.svg({ pane: "points", padding: 0.2 }),
+    patterns: false, covered: () => 0,
+  };
+
+  // The frame: header, map, panel. Folium's element becomes the map.
+  const element = map.getContainer();
+  const header = h("header", { class: "gs-header" });
+  const content = h("div", { class: "gs-panel-content" });
+  const panel = h("aside", { class: "gs-panel" });
+  const fold = h("button", { type: "button", class: "gs-fold" });
+  const frame = h("div", { class: "gs-frame" });
+  element.before(frame);
+  frame.append(header, element, panel, fold);
+  const sheet = new Sheet(panel, words, () => undefined);
+  panel.append(sheet.handle, content);
+  context.covered = () => sheet.covered();
+  const printed = h("div", { class: "gs-printed" });
+  frame.after(printed);
+  fold.addEventListener("click", () => {
+    frame.classList.toggle("is-folded");
+    map.invalidateSize({ animate: false });
+    chrome();
+  });
+
+  map.invalidateSize({ animate: false, pan: false });
+  const [west, south, east, north_] = payload.bounds;
+  const bounds = L.latLngBounds(
+    decoder.point(west * payload.scale, south * payload.scale),
+    decoder.point(east * payload.scale, north_ * payload.scale),
+  );
+  map.fitBounds(bounds, {
+    animate: false, paddingTopLeft: [16, 16],
+    paddingBottomRight: [16, 16 + context.covered()],
+  });
+  if (payload.tiles) {
+    L.tileLayer(payload.tiles.url, {
+      attribution: undefined, maxZoom: 19, maxNativeZoom: payload.tiles.max_zoom,
+    }).addTo(map);
+  }
+  drawBase(context);
+  const cells = payload.cells ? new CellLayer(context) : null;
+  const parts: Parts = {
+    cells,
+    shown: payload.overlays.map((overlay) => ({ overlay, part: make(context, overlay) })),
+    repaint: () => {
+      cells?.paint();
+      for (const { part } of parts.shown) part.repaint?.();
+    },
+    again: () => chrome(),
+  };
+  for (const { overlay, part } of parts.shown) if (overlay.on) map.addLayer(part.layer);
+  const labels = new Labels(context);
+  const everything = (): Found[] => [
+    ...parts.shown.flatMap(({ overlay, part }) =>
+      overlay.type === "edges" ? (part.found?.() ?? []) : []),
+    ...(cells?.found() ?? []),
+    ...parts.shown.flatMap(({ overlay, part }) =>
+      overlay.type === "edges" ? [] : (part.found?.() ?? [])),
+  ];
+
+  map.attributionControl?.setPrefix(false);
+  L.control.scale({ metric: true, imperial: false, position: "bottomleft" }).addTo(map);
+  const corner = new L.Control({ position: "bottomleft" });
+  corner.onAdd = () => pointerControl(context);
+  corner.addTo(map);
+  const compass = new L.Control({ position: "topright" });
+  compass.onAdd = north;
+  compass.addTo(map);
+
+  function switchLanguage(): void {
+    words.choose(words.language === "zh" ? "en" : "zh");
+    map.closePopup();
+    corner.remove();
+    corner.addTo(map);
+    labels.place();
+    chrome();
+  }
+
+  function chrome(): void {
+    document.title = `${words.text(payload.title)} · ${words.say("product")}`;
+    const scroll = content.scrollTop;
+    const query = header.querySelector<HTMLInputElement>(".gs-search-input")?.value ?? "";
+    clear(header);
+    clear(content);
+    header.append(
+      payload.home !== null && !payload.exported
+        ? h("a", { class: "gs-brand", href: payload.home }, words.say("product"))
+        : h("span", { class: "gs-brand" }, words.say("product")),
+      h("h1", null, words.text(payload.title)),
+      searchBox(words, everything),
+      h("nav", { "aria-label": words.say("maps") },
+        ...(payload.exported ? [] : headerLinks(payload, words)),
+        payload.download && !payload.exported
+          ? h("a", { class: "gs-nav gs-wide", href: payload.download, download: true },
+              words.say("download"))
+          : null,
+        h("button", { type: "button", class: "gs-nav gs-wide", onclick: () => window.print() },
+          words.say("print")),
+        h("button", { type: "button", class: "gs-nav gs-language", lang: "mul",
+          onclick: switchLanguage }, words.language === "zh" ? "English" : "中文")),
+    );
+    const input = header.querySelector<HTMLInputElement>(".gs-search-input");
+    if (input) input.value = query;
+    const folded = frame.classList.contains("is-folded");
+    fold.textContent = folded ? "‹" : "›";
+    fold.setAttribute("aria-label", words.say(folded ? "unfold" : "fold"));
+    content.append(...panelContent(context, parts));
+    content.scrollTop = scroll;
+    printed.replaceChildren(sheets(context));
+  }
+
+  words.choose(payload.language);
+  chrome();
+  labels.place();
+  printable(map, payload, () => bounds);
+  map.on("click", () => map.closePopup());
+  document.documentElement.dataset.ready = "true";
+}
+
+/** Text for popups and tooltips of notebooks: always a text node. */
+function text(content: string): HTMLElement {
+  return h("div", { class: "gs-text" }, content);
+}
+
+Object.assign(window, { L, gridsvc: { start, text, datum: { convert } } });
