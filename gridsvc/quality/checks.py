@@ -1,0 +1,333 @@
+"""The geometric tests of the certificate: valid shapes, matched edges, no gap, territory covered.
+
+All tests but the width of gaps run in the stored plane (longitude/latitude), because what is
+served is what is certified. The fast path needs no geometric union: see ``segments``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from gridsvc.crs import to_metric, to_storage
+from gridsvc.quality.findings import FindingList, place_of
+from gridsvc.quality.segments import SegmentTable, ordered
+from gridsvc.types import FloatArray, IntArray, ObjectArray
+
+THIN_M = 1e-3
+"""Pieces of mean width (2 × area / length) up to this many metres are rounding, not findings."""
+_OVERLAP_M2 = 1e-3
+_METRES_PER_DEGREE = 110_574.0
+"""Shortest metre length of one degree of latitude (at the equator)."""
+_POLYGON, _MULTIPOLYGON = 3, 6
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Cells taken apart for the tests.
+
+    Attributes
+    ----------
+    codes : list of str
+    sound : array of valid polygons in EPSG:4490, ``None`` where a shape cannot be used
+    metric_epsg : int
+    all_valid : bool
+        Whether every shape was used as given.
+    """
+
+    codes: list[str]
+    sound: ObjectArray
+    metric_epsg: int
+    all_valid: bool
+
+    def names(self, positions: Any) -> list[str]:
+        """Return the codes at these positions, ascending and distinct."""
+        return sorted({self.codes[int(i)] for i in positions})
+
+
+def check_shapes(codes: list[str], shapes: ObjectArray, found: FindingList) -> ObjectArray:
+    """Test 1: every cell a valid polygon with an area. Returns shapes that can be worked with."""
+    sound = shapes.copy()
+    kinds = shapely.get_type_id(shapes)
+    empty = shapely.is_missing(shapes) | shapely.is_empty(shapes)
+    for i in np.flatnonzero(empty):
+        found.add("empty_geometry", [codes[i]], None, measure=0.0)
+        sound[i] = None
+    foreign = ~empty & ~np.isin(kinds, (_POLYGON, _MULTIPOLYGON))
+    for i in np.flatnonzero(foreign):
+        found.add("not_polygon", [codes[i]], place_of(shapes[i]), detail=shapes[i].geom_type)
+        sound[i] = None
+    usable = ~empty & ~foreign
+    invalid = np.flatnonzero(usable & ~shapely.is_valid(shapes))
+    for i in invalid:
+        reason = str(shapely.is_valid_reason(shapes[i]))
+        found.add("invalid_geometry", [codes[i]], place_of(shapes[i]), detail=reason)
+        sound[i] = mended(shapes[i])
+    return sound
+
+
+def mended(shape: Any) -> Any:
+    """Return the polygonal part of a made-valid shape, ``None`` if nothing usable is left."""
+    if not np.isfinite(shapely.get_coordinates(shape)).all():
+        return None
+    try:
+        fixed = shapely.make_valid(shape, method="structure", keep_collapsed=False)
+    except shapely.GEOSException:
+        return None
+    return polygonal(fixed)
+
+
+def polygonal(shape: Any) -> Any:
+    """Return only the polygons of a geometry as Polygon or MultiPolygon, ``None`` if none."""
+    if shape is None or shapely.is_empty(shape):
+        return None
+    parts = [
+        p
+        for part in shapely.get_parts(shape)
+        for p in shapely.get_parts(part)
+        if shapely.get_type_id(p) == _POLYGON and not shapely.is_empty(p)
+    ]
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+
+
+def wide(shapes: Any, metric_epsg: int, least_m: float = THIN_M) -> tuple[ObjectArray, FloatArray]:
+    """Return the polygon parts whose mean width exceeds ``least_m`` and their areas in m²."""
+    flat = shapely.get_parts(shapely.get_parts(np.atleast_1d(np.asarray(shapes, dtype=object))))
+    flat = flat[(shapely.get_type_id(flat) == _POLYGON) & ~shapely.is_empty(flat)]
+    if len(flat) == 0:
+        return np.empty(0, dtype=object), np.empty(0)
+    flat = ordered(flat)
+    metric = to_metric(flat, metric_epsg)
+    area, length = shapely.area(metric), shapely.length(metric)
+    keep = 2.0 * area > least_m * length
+    return flat[keep], area[keep]
+
+
+def degrees_of(metres: float, shapes: ObjectArray) -> float:
+    """Return a width in degrees that is at least ``metres`` in every direction of the data."""
+    _, south, _, north = shapely.total_bounds(shapes)
+    farthest = min(max(abs(south), abs(north)), 89.0)
+    return metres / (_METRES_PER_DEGREE * math.cos(math.radians(farthest)))
+
+
+def check_overlaps(shapes: Shapes, found: FindingList) -> float:
+    """Test 2 in detail: draw overlaps and unmatched edges. Returns the overlap in m²."""
+    present = np.flatnonzero(~shapely.is_missing(shapes.sound))
+    sound = shapes.sound[present]
+    edges = shapely.coverage_invalid_edges(sound)
+    bad = np.flatnonzero(~(shapely.is_missing(edges) | shapely.is_empty(edges)))
+    tree = shapely.STRtree(sound)
+    left, right = tree.query(sound[bad], predicate="intersects")
+    left = bad[left]
+    one, two = np.minimum(left, right), np.maximum(left, right)
+    pairs = np.unique(np.column_stack([one, two])[one != two], axis=0)
+    total, touched = 0.0, set()
+    for i, j in pairs:
+        common = polygonal(_meet(sound[i], sound[j]))
+        if common is None:
+            continue
+        area = float(shapely.area(to_metric(common, shapes.metric_epsg)))
+        if area > _OVERLAP_M2:
+            total += area
+            touched |= {int(i), int(j)}
+            found.add("overlap", shapes.names(present[[i, j]]), common, measure=area)
+    for i in bad:
+        if int(i) not in touched:
+            length = float(shapely.length(to_metric(edges[i], shapes.metric_epsg)))
+            found.add("unmatched_edge", shapes.names(present[[i]]), edges[i], measure=length)
+    return total
+
+
+def _meet(one: Any, two: Any) -> Any:
+    try:
+        return shapely.intersection(one, two)
+    except shapely.GEOSException:
+        return shapely.intersection(one, two, grid_size=1e-9)
+
+
+def check_slivers(
+    shapes: Shapes, gap_width_m: float, excluded: Any, found: FindingList
+) -> None:  # fmt: skip
+    """Test 3 in detail: draw the edges of gaps narrower than ``gap_width_m``."""
+    present = np.flatnonzero(~shapely.is_missing(shapes.sound))
+    metric = to_metric(shapes.sound[present], shapes.metric_epsg)
+    edges = shapely.coverage_invalid_edges(metric, gap_width=gap_width_m)
+    plain = shapely.coverage_invalid_edges(metric)
+    narrow = np.asarray(shapely.difference(edges, plain), dtype=object)
+    length = shapely.length(narrow)
+    cells = np.flatnonzero(~shapely.is_missing(narrow) & (length > 1e-6))
+    if len(cells) and excluded is not None:
+        rivers = shapely.buffer(to_metric(excluded, shapes.metric_epsg), THIN_M)
+        cells = cells[~shapely.covered_by(narrow[cells], rivers)]
+    if len(cells) == 0:
+        return
+    lines = narrow[cells]
+    a, b = shapely.STRtree(lines).query(lines, predicate="dwithin", distance=gap_width_m)
+    for group in _groups(len(cells), a, b):
+        where = shapely.multilinestrings(
+            [p for line in lines[group] for p in shapely.get_parts(line)]
+        )
+        found.add(
+            "sliver",
+            shapes.names(present[cells[group]]),
+            to_storage(where, shapes.metric_epsg),
+            measure=float(shapely.length(where)),
+            detail=f"{gap_width_m:g}",
+        )
+
+
+def _groups(count: int, a: IntArray, b: IntArray) -> list[IntArray]:
+    graph = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(count, count))
+    number, label = connected_components(graph, directed=False)
+    return [np.flatnonzero(label == k) for k in range(number)]
+
+
+def union_and_gaps(shapes: Shapes, matched: bool) -> tuple[ObjectArray, ObjectArray, SegmentTable]:
+    """Return the parts of the cells' union, its enclosed gaps, and the segment table.
+
+    Parameters
+    ----------
+    matched : bool
+        Whether the cells are an edge-matched coverage. Then the union is read from the segments;
+        otherwise GEOS overlays the cells, which takes several times longer.
+    """
+    sound = shapes.sound[~shapely.is_missing(shapes.sound)]
+    table = SegmentTable.of(sound)
+    if matched:
+        faces = table.faces()
+        if len(faces) == 0:
+            return faces, faces, table
+        inside = shapely.point_on_surface(faces)
+        hit = np.zeros(len(faces), dtype=bool)
+        hit[shapely.STRtree(sound).query(inside, predicate="intersects")[0]] = True
+        return faces[hit], faces[~hit], table
+    try:
+        whole = shapely.union_all(sound)
+    except shapely.GEOSException:
+        whole = shapely.union_all(sound, grid_size=1e-9)
+    parts = shapely.get_parts(whole)
+    parts = parts[shapely.get_type_id(parts) == _POLYGON]
+    holes = np.array(
+        [
+            shapely.polygons(ring)
+            for part in parts
+            for ring in shapely.get_rings(part)[1:]
+        ],
+        dtype=object,
+    )  # fmt: skip
+    if len(holes):
+        islands = shapely.STRtree(parts)
+        for k, hole in enumerate(holes):
+            inner = parts[np.sort(islands.query(hole, predicate="contains"))]
+            if len(inner):
+                holes[k] = shapely.difference(hole, shapely.union_all(inner))
+        holes = ordered(holes)
+    return ordered(parts) if len(parts) else parts, holes, table
+
+
+def check_territory(
+    shapes: Shapes,
+    parts: ObjectArray,
+    gaps: ObjectArray,
+    territory: Any,
+    excluded: Any,
+    found: FindingList,
+) -> dict[str, float]:
+    """Test 4: cells and exclusions cover the territory, nothing reaches beyond it.
+
+    Returns
+    -------
+    dict
+        Areas in m²: ``gap_m2``, ``uncovered_m2``, ``outside_m2``.
+    """
+    present = np.flatnonzero(~shapely.is_missing(shapes.sound))
+    tree = shapely.STRtree(shapes.sound[present])
+    epsg = shapes.metric_epsg
+
+    def near(piece: Any) -> list[str]:
+        hit = tree.query(piece, predicate="intersects")
+        return shapes.names(present[hit])
+
+    open_gaps = np.asarray(gaps, dtype=object)
+    if excluded is not None and len(open_gaps):
+        open_gaps = np.asarray(shapely.difference(open_gaps, excluded), dtype=object)
+    pieces, areas = wide(open_gaps, epsg)
+    for piece, area in zip(pieces, areas, strict=True):
+        found.add("gap", near(piece), piece, measure=float(area))
+    figures = {"gap_m2": float(areas.sum()), "uncovered_m2": 0.0, "outside_m2": 0.0}
+    if territory is None:
+        return figures
+    whole = shapely.multipolygons(list(parts)) if len(parts) else shapely.Polygon()
+    if _same(whole, territory):
+        return figures
+    missing = shapely.difference(territory, whole)
+    if excluded is not None:
+        missing = shapely.difference(missing, excluded)
+    if len(pieces):
+        missing = shapely.difference(missing, shapely.union_all(pieces))
+    for piece, area in zip(*wide(missing, epsg), strict=True):
+        figures["uncovered_m2"] += float(area)
+        found.add("uncovered_territory", near(piece), piece, measure=float(area))
+    for piece, area in zip(*wide(shapely.difference(whole, territory), epsg), strict=True):
+        figures["outside_m2"] += float(area)
+        inside = shapely.point_on_surface(piece)
+        found.add("outside_territory", near(inside), piece, measure=float(area))
+    return figures
+
+
+def _same(one: Any, two: Any) -> bool:
+    a, b = (
+        shapely.normalize(shapely.multipolygons(list(shapely.get_parts(g)))) for g in (one, two)
+    )
+    return bool(shapely.equals_exact(a, b, 0.0))
+
+
+def check_exclusions(
+    shapes: Shapes, names: list[str], areas: ObjectArray, found: FindingList
+) -> None:
+    """Warn where a cell covers part of a registered exclusion."""
+    present = np.flatnonzero(~shapely.is_missing(shapes.sound))
+    sound = shapes.sound[present]
+    which, cell = shapely.STRtree(sound).query(areas, predicate="intersects")
+    for k, i in sorted(zip(which.tolist(), cell.tolist(), strict=True)):
+        for piece, area in zip(
+            *wide(_meet(sound[i], areas[k]), shapes.metric_epsg), strict=True
+        ):  # fmt: skip
+            if area > 1.0:
+                found.add(
+                    "over_exclusion", shapes.names(present[[i]]), piece,
+                    measure=float(area), detail=names[k],
+                )  # fmt: skip
+
+
+def check_parts(
+    shapes: Shapes,
+    registered_parts: Collection[str],
+    registered_holes: Collection[str],
+    found: FindingList,
+) -> None:
+    """Test 5: one part per cell and no hole, unless registered."""
+    count = shapely.get_num_geometries(shapes.sound)
+    allowed = set(map(str, registered_parts))
+    for i in np.flatnonzero(count > 1):
+        if shapes.codes[i] not in allowed:
+            found.add("multipart", [shapes.codes[i]], shapes.sound[i], measure=float(count[i]))
+    parts, cell = shapely.get_parts(shapes.sound, return_index=True)
+    allowed = set(map(str, registered_holes))
+    for k in np.flatnonzero(shapely.get_num_interior_rings(parts) > 0):
+        code = shapes.codes[int(cell[k])]
+        if code in allowed:
+            continue
+        for ring in shapely.get_rings(parts[k])[1:]:
+            hole = shapely.polygons(ring)
+            area = float(shapely.area(to_metric(hole, shapes.metric_epsg)))
+            found.add("hole", [code], hole, measure=area)

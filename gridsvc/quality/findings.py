@@ -1,0 +1,209 @@
+"""What can be wrong with a plan: rules, their weight, and findings drawn as geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridsvc.crs import STORAGE_EPSG
+
+Severity = Literal["blocking", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the certificate.
+
+    Attributes
+    ----------
+    name : str
+    test : int
+        Number of the test (1 to 6) that it belongs to.
+    severity : {"blocking", "warning"}
+        A plan with a blocking finding cannot be published.
+    unit : str
+        Unit of the measure of its findings.
+    zh, en : str
+        Message templates over ``cells`` (codes), ``measure`` and ``detail``.
+    """
+
+    name: str
+    test: int
+    severity: Severity
+    unit: str
+    zh: str
+    en: str
+
+
+_RULES = (
+    Rule("no_cells", 1, "blocking", "", "方案中没有网格", "the plan holds no cell"),
+    Rule(
+        "invalid_geometry", 1, "blocking", "m",
+        "网格 {cells} 的几何无效:{detail}", "cell {cells} has an invalid shape: {detail}",
+    ),
+    Rule(
+        "empty_geometry", 1, "blocking", "m²",
+        "网格 {cells} 没有面积", "cell {cells} has no area",
+    ),
+    Rule(
+        "not_polygon", 1, "blocking", "",
+        "网格 {cells} 不是面要素,而是 {detail}", "cell {cells} is not a polygon but a {detail}",
+    ),
+    Rule(
+        "overlap", 2, "blocking", "m²",
+        "网格 {cells} 相互重叠 {measure:.4g} 平方米", "cells {cells} overlap by {measure:.4g} m²",
+    ),
+    Rule(
+        "unmatched_edge", 2, "blocking", "m",
+        "网格 {cells} 的公共边界节点不一致,长 {measure:.4g} 米",
+        "shared borders of {cells} do not match vertex by vertex over {measure:.4g} m",
+    ),
+    Rule(
+        "sliver", 3, "blocking", "m",
+        "网格 {cells} 之间有窄于 {detail} 米的缝隙,边长 {measure:.4g} 米",
+        "a sliver narrower than {detail} m lies between {cells}, edges {measure:.4g} m long",
+    ),
+    Rule(
+        "gap", 4, "blocking", "m²",
+        "网格 {cells} 之间有 {measure:.4g} 平方米的空洞未划入任何网格,也未登记为例外",
+        "{measure:.4g} m² between {cells} lie in no cell and in no registered exclusion",
+    ),
+    Rule(
+        "uncovered_territory", 4, "blocking", "m²",
+        "辖区内有 {measure:.4g} 平方米未被网格覆盖(邻近 {cells})",
+        "{measure:.4g} m² of the territory lie in no cell (near {cells})",
+    ),
+    Rule(
+        "outside_territory", 4, "blocking", "m²",
+        "网格 {cells} 超出辖区 {measure:.4g} 平方米",
+        "cell {cells} reaches {measure:.4g} m² beyond the territory",
+    ),
+    Rule(
+        "over_exclusion", 4, "warning", "m²",
+        "网格 {cells} 与例外区“{detail}”重叠 {measure:.4g} 平方米",
+        "cell {cells} covers {measure:.4g} m² of the exclusion '{detail}'",
+    ),
+    Rule(
+        "multipart", 5, "blocking", "parts",
+        "网格 {cells} 由 {measure:.0f} 块组成且未登记为飞地",
+        "cell {cells} has {measure:.0f} parts that are not registered",
+    ),
+    Rule(
+        "hole", 5, "blocking", "m²",
+        "网格 {cells} 内有 {measure:.4g} 平方米的洞且未登记",
+        "cell {cells} has a hole of {measure:.4g} m² that is not registered",
+    ),
+    Rule(
+        "duplicate_code", 6, "blocking", "cells",
+        "编码 {cells} 出现 {measure:.0f} 次", "code {cells} is used {measure:.0f} times",
+    ),
+    Rule(
+        "bad_code", 6, "blocking", "",
+        "编码“{cells}”无效:{detail}", "code '{cells}' is invalid: {detail}",
+    ),
+    Rule(
+        "code_outside_parent", 6, "blocking", "",
+        "编码 {cells} 不以其上级代码 {detail} 开头",
+        "code {cells} does not begin with its parent's code {detail}",
+    ),
+    Rule(
+        "orphan_parent", 6, "blocking", "",
+        "网格 {cells} 没有{detail}", "cell {cells} names no {detail}",
+    ),
+    Rule(
+        "parent_conflict", 6, "blocking", "",
+        "社区 {detail} 的网格属于不同街道(如 {cells})",
+        "the cells of community {detail} name different subdistricts (such as {cells})",
+    ),
+    Rule(
+        "parent_not_union", 6, "blocking", "m²",
+        "上级区域 {detail} 与其下级网格之并相差 {measure:.4g} 平方米",
+        "area {detail} differs from the union of its cells by {measure:.4g} m²",
+    ),
+)  # fmt: skip
+
+RULES: dict[str, Rule] = {rule.name: rule for rule in _RULES}
+COLUMNS = ("rule", "severity", "cells", "measure", "unit", "message_zh", "message_en")
+
+
+@dataclass
+class FindingList:
+    """Collects findings; ``frame`` gives them in an order that depends on the data only."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self,
+        rule: str,
+        cells: Sequence[str],
+        geometry: Any,
+        *,
+        measure: float = float("nan"),
+        detail: str = "",
+        detail_zh: str | None = None,
+    ) -> None:
+        """Record one finding.
+
+        Parameters
+        ----------
+        rule : str
+            Name in ``RULES``.
+        cells : sequence of str
+            Codes concerned; messages name the first five.
+        geometry : shapely geometry or None
+            Where, EPSG:4490.
+        measure : float
+            In the rule's unit.
+        detail, detail_zh : str
+            Text for the message; the Chinese one defaults to the other.
+        """
+        known = RULES[rule]
+        codes = [str(c) for c in cells]
+        more = len(codes) - 5
+        listed = "、".join(codes[:5]) + (f" 等 {len(codes)} 个" if more > 0 else "")
+        listed_en = ", ".join(codes[:5]) + (f" and {more} more" if more > 0 else "")
+        self.rows.append(
+            {
+                "rule": rule,
+                "severity": known.severity,
+                "cells": ",".join(codes),
+                "measure": float(measure),
+                "unit": known.unit,
+                "message_zh": known.zh.format(
+                    cells=listed or "—", measure=measure, detail=detail_zh or detail
+                ),
+                "message_en": known.en.format(
+                    cells=listed_en or "none", measure=measure, detail=detail
+                ),
+                "geometry": geometry,
+            }
+        )
+
+    def frame(self) -> gpd.GeoDataFrame:
+        """Return the findings ordered by test, rule, cells and place, EPSG:4490."""
+        names = list(RULES)
+
+        def key(row: dict[str, Any]) -> tuple[Any, ...]:
+            shape = row["geometry"]
+            place = () if shape is None or shape.is_empty else shape.bounds
+            return (names.index(row["rule"]), row["cells"], place, row["message_en"])
+
+        rows = sorted(self.rows, key=key)
+        geometry = np.array([r["geometry"] for r in rows], dtype=object)
+        table = pd.DataFrame({c: [r[c] for r in rows] for c in COLUMNS})
+        table = table.astype({c: "str" for c in COLUMNS if c != "measure"})
+        table["measure"] = table["measure"].astype("float64")
+        return gpd.GeoDataFrame(table, geometry=geometry, crs=STORAGE_EPSG)
+
+
+def place_of(geometry: Any) -> Any:
+    """Return a geometry that can be drawn: missing or non-finite ones become ``None``."""
+    if geometry is None or shapely.is_empty(geometry):
+        return None
+    return geometry if np.isfinite(shapely.get_coordinates(geometry)).all() else None
