@@ -118,6 +118,13 @@ class InvalidCode(InputError):
     en = "code '{code}' is invalid: {reason_en}"
 
 
+class OverlappingCells(InputError):
+    """Cells overlap, so that a place would have several cells and no rule to choose."""
+
+    zh = "网格重叠({count} 处),例如 {first} 与 {second};请先修复(gridsvc repair)再定位"
+    en = "cells overlap ({count} places), e.g. {first} and {second}; repair them first"
+
+
 class UnknownClass(InputError):
     """A case or point names a class that the catalogue does not hold."""
 
