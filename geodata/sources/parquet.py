@@ -1,0 +1,56 @@
+"""GeoParquet and plain Parquet through pyarrow (the GDAL of the wheels has no Parquet)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+from pyproj import CRS
+
+from geodata.sources.content import Content, refuse
+
+SUFFIXES = (".parquet", ".geoparquet")
+
+
+def read_parquet(path: Path) -> Content:
+    """Read a GeoParquet file (any encoding of geometry) or a table in Parquet.
+
+    Raises
+    ------
+    UnreadableSource
+        If it is no Parquet file or its ``geo`` metadata are broken.
+    """
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        if b"geo" not in metadata:
+            frame = pd.read_parquet(path)
+            return Content(_plain(frame), None, None)
+        geo = orjson.loads(metadata[b"geo"])
+        found = gpd.read_parquet(path)  # noqa: TID251 - this is the reader
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise refuse(
+            path.name,
+            "不是有效的 (Geo)Parquet 文件",
+            "not a valid (Geo)Parquet file",
+            "请重新导出",
+            "export it again",
+        ) from error
+    # Without "crs" GeoParquet means longitude/latitude (OGC:CRS84); null means unknown.
+    column = geo["columns"][geo["primary_column"]]
+    system = CRS.from_user_input("OGC:CRS84") if "crs" not in column else found.crs
+    geometry = np.asarray(found.geometry.array, dtype=object).copy()
+    geometry[shapely.is_empty(geometry)] = None
+    attributes = pd.DataFrame(found.drop(columns=found.geometry.name))
+    return Content(_plain(attributes), geometry, system)
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with a named index as columns and rows numbered from 0."""
+    named = [n for n in frame.index.names if n is not None]
+    return frame.reset_index(drop=not named)

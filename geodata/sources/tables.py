@@ -1,0 +1,340 @@
+"""Tables: CSV and XLSX with coordinates in columns, WKT, or none at all.
+
+Values stay the text that stands in the file: codes keep their leading zeros.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import unicodedata
+import warnings
+import zipfile
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from geodata.sources.archives import check_archive
+from geodata.sources.content import Content, choose_layer, refuse
+from geodata.sources.encodings import text_encoding
+from gridsvc.errors import EmptySource, Fault, RejectedRows
+from gridsvc.services.fields import DATUM, LAT, LON, WKT, find_column
+from gridsvc.services.raw import Note
+from gridsvc.types import ObjectArray
+
+CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+XLSX_SUFFIXES = (".xlsx", ".xlsm")
+_DMS = re.compile(
+    r"^([EWNS东西南北]?)(\d{1,3})[°度](\d{1,2}(?:\.\d+)?)['′分](?:(\d{1,2}(?:\.\d+)?)(?:[\"″秒]|''))?([EWNS]?)$"
+)
+_DIGITS_KEPT = 10**15
+
+
+def read_csv(path: Path, *, encoding: str | None, columns: Mapping[str, str]) -> Content:
+    """Read a delimited text file; separator and encoding are found from its content.
+
+    Raises
+    ------
+    UnreadableSource, EmptySource, RejectedRows
+    """
+    data = path.read_bytes()
+    codec, note = text_encoding(data, encoding, source=path.name)
+    text = data.decode(codec)
+    if "\0" in text:
+        raise refuse(
+            path.name,
+            "不是文本表格",
+            "it is no text table",
+            "请确认文件类型",
+            "check the type of the file",
+        )
+    head = "\n".join(text.splitlines()[:20])
+    try:
+        separator = csv.Sniffer().sniff(head, delimiters=",\t;|").delimiter
+    except csv.Error:
+        separator = ","
+    csv.field_size_limit(2**31 - 1)
+    rows = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if r]
+    if not rows:
+        raise EmptySource(source=path.name)
+    table = _table(rows, path.name)
+    content = locate_columns(table, columns, source=path.name)
+    content.encoding = codec
+    if note is not None:
+        content.notes.append(note)
+    return content
+
+
+def read_xlsx(
+    path: Path, *, layer: str | None, columns: Mapping[str, str], max_unpacked_mb: int
+) -> Content:
+    """Read one sheet of a workbook; merged cells give their value to each row they span.
+
+    Raises
+    ------
+    UnreadableSource, EmptySource, RejectedRows
+    """
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    check_archive(path, max_unpacked_mb=max_unpacked_mb)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(path, data_only=True)
+    except (InvalidFileException, KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise refuse(
+            path.name,
+            "不是有效的 Excel 文件",
+            "not a valid Excel workbook",
+            "请另存为 .xlsx 或 CSV",
+            "save it again as .xlsx or CSV",
+        ) from error
+    try:
+        filled = [
+            s.title for s in book.worksheets if s.max_row > 1 or s.cell(1, 1).value is not None
+        ]
+        name = choose_layer(filled or book.sheetnames[:1], layer, path.name)
+        sheet = book[name]
+        rows = [[_cell_text(v) for v in r] for r in sheet.iter_rows(values_only=True)]
+        for merged in sheet.merged_cells.ranges:
+            if merged.min_row == merged.max_row:
+                continue
+            value = rows[merged.min_row - 1][merged.min_col - 1]
+            for r in range(merged.min_row - 1, min(merged.max_row, len(rows))):
+                for c in range(merged.min_col - 1, merged.max_col):
+                    rows[r][c] = value
+    finally:
+        book.close()
+    notes: list[Note] = []
+    width = max((sum(1 for v in r if v) for r in rows), default=0)
+    header = next((i for i, r in enumerate(rows) if sum(1 for v in r if v) * 2 > width), 0)
+    if header:
+        notes.append(
+            Note(
+                f"表头在第 {header + 1} 行,其上的行未读取",
+                f"the header is in line {header + 1}; the lines above were not read",
+            )
+        )
+    kept = [r for r in rows[header:] if any(r)]
+    if not kept:
+        raise EmptySource(source=path.name)
+    content = locate_columns(_table(kept, path.name), columns, source=path.name)
+    content.layer = name
+    content.notes += notes
+    return content
+
+
+def locate_columns(table: pd.DataFrame, columns: Mapping[str, str], *, source: str) -> Content:
+    """Find WKT or longitude/latitude columns of a text table and build the geometry.
+
+    Parameters
+    ----------
+    table : DataFrame of text
+    columns : mapping
+        ``lon``, ``lat``, ``wkt``, ``datum`` to a column, as a person stated them.
+    source : str
+
+    Raises
+    ------
+    RejectedRows
+        For values that are no number, no WKT, or only half a coordinate.
+    """
+    names = list(table.columns)
+
+    def column(field: str, known: tuple[str, ...]) -> str | None:
+        stated = columns.get(field)
+        if stated is None:
+            return find_column(names, known)
+        found = stated if stated in names else find_column(names, (stated,))
+        if found is None:
+            raise RejectedRows(
+                source=source,
+                faults=[
+                    Fault(
+                        None,
+                        field,
+                        stated,
+                        "文件中没有这一列",
+                        "the file has no such column",
+                        f"文件的列:{'、'.join(names)}",
+                        f"columns of the file: {', '.join(names)}",
+                    )
+                ],
+            )
+        return found
+
+    datum = _one_datum(table, column("datum", DATUM))
+    wkt = column("wkt", WKT)
+    x, y = column("lon", LON), column("lat", LAT)
+    if "wkt" in columns or (wkt is not None and (x is None or y is None)):
+        assert wkt is not None  # noqa: S101 - stated columns exist
+        geometry = _from_wkt(table[wkt], wkt, source)
+        return Content(table.drop(columns=wkt), geometry, None, datum=datum, x_field=wkt)
+    if x is None or y is None:
+        return Content(table, None, None, datum=datum)
+    geometry = _from_numbers(table[x], table[y], x, y, source)
+    return Content(table, geometry, None, datum=datum, x_field=x, y_field=y)
+
+
+def _table(rows: list[list[str]], source: str) -> pd.DataFrame:
+    header = [unicodedata.normalize("NFKC", h).strip().lstrip("\ufeff") for h in rows[0]]
+    names: list[str] = []
+    for i, name in enumerate(header):
+        base = name or f"column_{i + 1}"
+        names.append(base if base not in names else f"{base}_{i + 1}")
+    body = rows[1:]
+    if not body:
+        raise EmptySource(source=source)
+    faults = [
+        Fault(
+            i + 1,
+            None,
+            "",
+            f"有 {len(r)} 列,表头有 {len(names)} 列",
+            f"it has {len(r)} fields, the header has {len(names)}",
+            "请检查分隔符和引号",
+            "check separators and quotes",
+        )
+        for i, r in enumerate(body)
+        if len(r) > len(names) and any(v.strip() for v in r[len(names) :])
+    ]
+    if faults:
+        raise RejectedRows(source=source, faults=faults)
+    padded = [(r + [""] * len(names))[: len(names)] for r in body]
+    return pd.DataFrame(padded, columns=names, dtype=object)
+
+
+def _cell_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        # Excel keeps 15 digits; a longer number has lost its end and must not pass for a code.
+        return str(int(value)) if abs(value) < _DIGITS_KEPT else f"{value:.14E}"
+    if isinstance(value, int) and abs(value) >= _DIGITS_KEPT:
+        return f"{value:.14E}"
+    return str(value)
+
+
+def _number(text: str) -> float | None:
+    """Return a coordinate as degrees or metres; ``None`` where the field is empty."""
+    plain = unicodedata.normalize("NFKC", text).strip().replace(",", "")
+    if not plain:
+        return None
+    parts = _DMS.match(plain.replace(" ", "").upper())
+    if parts:
+        before, degrees, minutes, seconds, after = parts.groups()
+        value = int(degrees) + float(minutes) / 60 + float(seconds or 0) / 3600
+        return -value if (before or after or "E") in "WS西南" else value
+    return float(plain)
+
+
+def _from_numbers(x: pd.Series, y: pd.Series, x_name: str, y_name: str, source: str) -> ObjectArray:
+    faults: list[Fault] = []
+    values = np.full((len(x), 2), np.nan)
+    for axis, (series, name) in enumerate(((x, x_name), (y, y_name))):
+        for row, text in enumerate(series):
+            try:
+                number = _number(str(text))
+            except ValueError:
+                faults.append(
+                    Fault(
+                        row + 1,
+                        name,
+                        str(text)[:80],
+                        "坐标不是数字",
+                        "the coordinate is no number",
+                        "请改正;未知请留空",
+                        "correct it; leave it empty when unknown",
+                    )
+                )
+                continue
+            if number is None:
+                continue
+            if not math.isfinite(number):
+                faults.append(
+                    Fault(
+                        row + 1,
+                        name,
+                        str(text)[:80],
+                        "坐标不是有限的数(NaN 或无穷大)",
+                        "the coordinate is not a finite number (NaN or infinite)",
+                        "请改正;未知请留空",
+                        "correct it; leave it empty when unknown",
+                    )
+                )
+                continue
+            values[row, axis] = number
+    half = np.isnan(values).sum(axis=1) == 1
+    seen = {f.row for f in faults}
+    for at in np.flatnonzero(half):
+        row = int(at)
+        if row + 1 not in seen:
+            blank = x_name if np.isnan(values[row, 0]) else y_name
+            faults.append(
+                Fault(
+                    row + 1,
+                    blank,
+                    "",
+                    "只有一个坐标",
+                    "only one of two coordinates",
+                    "请补全或两个都留空",
+                    "complete it or leave both empty",
+                )
+            )
+    if faults:
+        raise RejectedRows(source=source, faults=sorted(faults, key=lambda f: f.row or 0))
+    geometry = np.full(len(values), None, dtype=object)
+    known = ~np.isnan(values).any(axis=1)
+    geometry[known] = shapely.points(values[known])
+    return geometry
+
+
+def _from_wkt(texts: pd.Series, name: str, source: str) -> ObjectArray:
+    plain = [re.sub(r"^SRID=\d+;", "", str(t).strip()) or None for t in texts]
+    geometry = np.asarray(shapely.from_wkt(plain, on_invalid="ignore"), dtype=object)
+    broken = [
+        i
+        for i, (t, g) in enumerate(zip(plain, geometry, strict=True))
+        if t is not None and g is None
+    ]
+    if broken:
+        raise RejectedRows(
+            source=source,
+            faults=[
+                Fault(
+                    i + 1,
+                    name,
+                    str(plain[i])[:80],
+                    "不是有效的 WKT",
+                    "not valid WKT",
+                    "请改正该图形的文字",
+                    "correct the text of this geometry",
+                )
+                for i in broken
+            ],
+        )
+    geometry[shapely.is_empty(geometry)] = None
+    return geometry
+
+
+def _one_datum(table: pd.DataFrame, name: str | None) -> str | None:
+    if name is None:
+        return None
+    values = {v.strip().lower() for v in table[name] if v.strip()}
+    plain = {re.sub(r"[^a-z0-9]", "", v) for v in values}
+    known = plain & {"wgs84", "cgcs2000", "gcj02", "bd09"}
+    return known.pop() if len(plain) == 1 and known else None

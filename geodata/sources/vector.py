@@ -1,0 +1,188 @@
+"""Vector files through GDAL: Shapefile, GeoPackage, GeoJSON, KML, FlatGeobuf and others."""
+
+from __future__ import annotations
+
+import codecs
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyogrio
+import pyogrio.errors
+import pyogrio.raw
+import shapely
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from geodata.sources.content import Content, choose_layer, refuse
+from geodata.sources.encodings import shapefile_encoding, sibling
+from gridsvc.errors import Fault, RejectedRows
+from gridsvc.services.raw import Note
+from gridsvc.types import ObjectArray
+
+SUFFIXES = (
+    ".shp",
+    ".gpkg",
+    ".geojson",
+    ".json",
+    ".geojsonl",
+    ".kml",
+    ".fgb",
+    ".gml",
+    ".tab",
+    ".mif",
+    ".dxf",
+)
+_GDAL_ERRORS = (
+    pyogrio.errors.DataSourceError,
+    pyogrio.errors.DataLayerError,
+    pyogrio.errors.FeatureError,
+    pyogrio.errors.GeometryError,
+    pyogrio.errors.FieldError,
+    pyogrio.errors.CRSError,
+)
+
+
+def read_vector(path: Path, *, layer: str | None, encoding: str | None) -> Content:
+    """Read one layer of a vector file.
+
+    Raises
+    ------
+    UnreadableSource
+        If parts are missing, GDAL cannot open it, or a layer has to be chosen.
+    RejectedRows
+        For rows whose geometry cannot be built.
+    """
+    notes: list[Note] = []
+    codec: str | None = None
+    if path.suffix.lower() == ".shp":
+        codec = _check_shapefile(path, encoding, notes)
+    name = choose_layer(_layers(path), layer, path.name)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            meta, _, wkb, data = pyogrio.raw.read(
+                str(path),
+                layer=name,
+                # Bytes as they are: names of ten bytes and values that fill their field may be
+                # cut inside a character, which only our own decoding survives.
+                encoding="ISO-8859-1" if codec else encoding,
+                datetime_as_string=True,
+            )
+    except _GDAL_ERRORS as error:
+        raise _unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise refuse(
+            path.name,
+            "文字不是有效的 UTF-8",
+            "the text is not valid UTF-8",
+            "请用 --encoding 指定,例如 GBK",
+            "state it with --encoding, for example GBK",
+        ) from error
+    notes += [Note(f"读取时的提示:{w.message}", f"while reading: {w.message}") for w in caught][:5]
+    columns: dict[str, pd.Series] = {}
+    for label, values in zip(meta["fields"], data, strict=True):
+        text = _decoded(str(label), codec)
+        while text in columns:
+            text += "_"
+        if values.dtype == object:
+            columns[text] = pd.Series([_decoded(v, codec) for v in values], dtype=object)
+        else:
+            columns[text] = pd.Series(values)
+    attributes = pd.DataFrame(columns)
+    geometry = None if wkb is None else _geometries(wkb, path.name)
+    if geometry is not None and len(attributes.columns) == 0:
+        attributes = pd.DataFrame(index=pd.RangeIndex(len(geometry)))
+    return Content(
+        attributes, geometry, _crs(meta.get("crs")), layer=name, encoding=codec, notes=notes
+    )
+
+
+def _decoded(value: Any, codec: str | None) -> Any:
+    """Return text that was read byte by byte in its own encoding, without a cut last character."""
+    if codec is None or not isinstance(value, str):
+        return value
+    decoder = codecs.getincrementaldecoder(codec)("strict")
+    return decoder.decode(value.encode("iso-8859-1"), final=False)
+
+
+def _layers(path: Path) -> list[str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            listed = pyogrio.list_layers(str(path))
+    except _GDAL_ERRORS as error:
+        raise _unreadable(path, error) from error
+    spatial = [str(n) for n, kind in listed if kind is not None]
+    return spatial or [str(n) for n, _ in listed]
+
+
+def _crs(text: str | None) -> CRS | None:
+    if not text:
+        return None
+    try:
+        return CRS.from_user_input(text)
+    except CRSError:
+        return None
+
+
+def _geometries(wkb: ObjectArray, source: str) -> ObjectArray:
+    with np.errstate(invalid="ignore"):
+        geometry = np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), dtype=object)
+    given = np.array([w is not None for w in wkb], dtype=bool)
+    broken = np.flatnonzero(given & shapely.is_missing(geometry))
+    if broken.size:
+        raise RejectedRows(
+            source=source,
+            faults=[
+                Fault(
+                    int(i) + 1,
+                    "geometry",
+                    "",
+                    "几何图形无法构成(例如环少于四个点)",
+                    "the geometry cannot be built (for example a ring of fewer than four points)",
+                    "请在源软件中修复或删除该图形",
+                    "repair or delete it in the software it came from",
+                )
+                for i in broken
+            ],
+        )
+    geometry[shapely.is_empty(geometry)] = None
+    return geometry
+
+
+def _check_shapefile(path: Path, encoding: str | None, notes: list[Note]) -> str:
+    lost = [s for s in (".shx", ".dbf") if sibling(path, s) is None]
+    if lost:
+        names = "、".join(lost)
+        raise refuse(
+            path.name,
+            f"缺少 {names} 文件",
+            f"the {', '.join(lost)} part is missing",
+            "请把 .shp、.shx、.dbf、.prj、.cpg 一起提供",
+            "deliver .shp, .shx, .dbf, .prj and .cpg together",
+        )
+    codec, told = shapefile_encoding(path, encoding)
+    notes += told
+    if sibling(path, ".prj") is None:
+        notes.append(
+            Note(
+                "缺少 .prj 文件,坐标系以指定为准",
+                "the .prj part is missing; the system is the stated one",
+            )
+        )
+    return codec
+
+
+def _unreadable(path: Path, error: Exception) -> Exception:
+    # GDAL names the full path; a person knows the file by its name.
+    text = str(error).replace(str(path), path.name).split(";")[0][:200]
+    return refuse(
+        path.name,
+        f"GDAL 无法打开({text})",
+        f"GDAL cannot open it ({text})",
+        "请确认文件完整且扩展名正确",
+        "check that the file is whole and its suffix right",
+    )

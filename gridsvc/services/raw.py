@@ -1,0 +1,211 @@
+"""What a reader hands to the import use case, and what the import hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import geopandas as gpd
+import pandas as pd
+
+from gridsvc.types import Datum, Json
+
+if TYPE_CHECKING:
+    from gridsvc.quality import Certificate
+
+DateOrder = Literal["ymd", "mdy", "dmy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a person should know about a source although it is no fault."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawLayer:
+    """One layer of a file as it was read: nothing renamed, nothing dropped, no type guessed.
+
+    Attributes
+    ----------
+    frame : GeoDataFrame or DataFrame
+        One row per record in file order (row 1 is position 0). Geometry, where the source has
+        any, is longitude/latitude in EPSG:4490 on the canonical lattice, two-dimensional.
+        Text tables keep every value as the text that stands in the file.
+    source : str
+        File name, with the layer where the file has several.
+    digest : str
+        SHA-256 over the bytes of the file (for a shapefile over all of its parts).
+    crs : str
+        Coordinate system of the source as it was read, for example ``EPSG:4548``.
+    datum : Datum
+        Datum of the source's longitude/latitude.
+    encoding : str or None
+        Text encoding used, ``None`` where the format fixes it.
+    layer : str or None
+    source_x, source_y : Series or None
+        Coordinates of points as they stand in the source, NaN where there are none.
+    x_field, y_field : str or None
+        Columns of the source that held the coordinates, for messages.
+    invalid : Series or None
+        True where coordinates are given but cannot be a place on earth.
+    notes : tuple of Note
+    """
+
+    frame: gpd.GeoDataFrame | pd.DataFrame
+    source: str
+    digest: str
+    crs: str = "EPSG:4490"
+    datum: Datum = Datum.CGCS2000
+    encoding: str | None = None
+    layer: str | None = None
+    source_x: pd.Series | None = None
+    source_y: pd.Series | None = None
+    x_field: str | None = None
+    y_field: str | None = None
+    invalid: pd.Series | None = None
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def spatial(self) -> bool:
+        """Whether the layer carries geometry."""
+        return isinstance(self.frame, gpd.GeoDataFrame)
+
+    @property
+    def notes_zh(self) -> tuple[str, ...]:
+        """The notes in Chinese."""
+        return tuple(n.zh for n in self.notes)
+
+    @property
+    def notes_en(self) -> tuple[str, ...]:
+        """The notes in English."""
+        return tuple(n.en for n in self.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """Choices of the person who imports.
+
+    Attributes
+    ----------
+    scheme : str
+        Grid scheme that receives cells, or whose plan in force places points.
+    title : str
+        Title of the draft plan; the source's name when empty.
+    mapping : mapping
+        Contract field to column of the source; what is not named is matched by its name.
+    parent, parent_mapping : RawLayer, mapping
+        Communities (or subdistricts) that cells get by largest overlap.
+    parent_level : {"community", "subdistrict"}
+    exclusions : RawLayer or None
+        Registered exclusions of the plan.
+    decisions : mapping
+        What a person decided about single codes: ``drop`` or ``keep``.
+    metric_epsg : int or None
+        Metric system of a new scheme; chosen from the data's centre when ``None``.
+    gap_width_m : float or None
+        Gaps and slivers narrower than this are closed (metres); ``None`` takes the scheme's.
+    snap_m : float or None
+        Snapping tolerance in metres; estimated from the data when ``None``.
+    date_order : {"ymd", "mdy", "dmy"} or None
+        How numeric dates are to be read where they could mean two days.
+    timezone : str
+        IANA zone of times that carry none.
+    replace : bool
+        Replace records with the same key instead of refusing them.
+    dry_run : bool
+        Do everything but keep nothing.
+    at : datetime or None
+        Instant whose plan places points; now when ``None``.
+    """
+
+    scheme: str = "main"
+    title: str = ""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    parent: RawLayer | None = None
+    parent_mapping: Mapping[str, str] = field(default_factory=dict)
+    parent_level: Literal["community", "subdistrict"] = "community"
+    exclusions: RawLayer | None = None
+    decisions: Mapping[str, str] = field(default_factory=dict)
+    metric_epsg: int | None = None
+    gap_width_m: float | None = None
+    snap_m: float | None = None
+    date_order: DateOrder | None = None
+    timezone: str = "Asia/Shanghai"
+    replace: bool = False
+    dry_run: bool = False
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes
+    ----------
+    layer, source, digest, batch_id : str
+    rows : int
+        Records of the source; every one is imported, dropped by decision, or the import fails.
+    imported : int
+    placements : dict
+        Number of rows by placement (layers with a place).
+    plan_id : str or None
+        Draft plan that the cells became.
+    certificate : Certificate or None
+    repairs : GeoDataFrame or None
+        One row per repair.
+    moved_area_m2, moved_share, snap_m, discrepancy_m : float or None
+    ambiguous : DataFrame or None
+        Cells whose parent is not clear: code, candidate, share.
+    dropped : tuple of str
+        Codes left out by decision.
+    notes : tuple of Note
+    dry_run : bool
+    """
+
+    layer: str
+    source: str
+    digest: str
+    batch_id: str
+    rows: int
+    imported: int
+    placements: dict[str, int] = field(default_factory=dict)
+    plan_id: str | None = None
+    certificate: Certificate | None = None
+    repairs: gpd.GeoDataFrame | None = None
+    moved_area_m2: float | None = None
+    moved_share: float | None = None
+    snap_m: float | None = None
+    discrepancy_m: float | None = None
+    ambiguous: pd.DataFrame | None = None
+    dropped: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    dry_run: bool = False
+
+    def as_dict(self) -> Json:
+        """Return the report as a JSON document without geometry."""
+        document: dict[str, Any] = {
+            "layer": self.layer,
+            "source": self.source,
+            "digest": self.digest,
+            "batch_id": self.batch_id,
+            "rows": self.rows,
+            "imported": self.imported,
+            "placements": self.placements,
+            "plan_id": self.plan_id,
+            "certificate": None if self.certificate is None else self.certificate.as_dict(),
+            "repairs": 0 if self.repairs is None else len(self.repairs),
+            "moved_area_m2": self.moved_area_m2,
+            "moved_share": self.moved_share,
+            "snap_m": self.snap_m,
+            "discrepancy_m": self.discrepancy_m,
+            "ambiguous": [] if self.ambiguous is None else self.ambiguous.to_dict(orient="records"),
+            "dropped": list(self.dropped),
+            "notes": [{"zh": n.zh, "en": n.en} for n in self.notes],
+            "dry_run": self.dry_run,
+        }
+        return document
