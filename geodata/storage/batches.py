@@ -1,0 +1,142 @@
+"""Imports: what came in, from where, and what the repair did."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from geodata.storage import frames
+from geodata.storage.faults import translated
+from geodata.storage.schema import batches, repairs
+from geodata.storage.spatial import as_wkb
+from geodata.storage.types import dump_json
+from gridsvc.crs import STORAGE_EPSG, require_geographic
+from gridsvc.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from geodata.storage.session import Session
+
+_COLUMNS = ("id", "layer", "source", "digest", "options", "counts", "created_at")
+
+
+class SqlBatchRepository:
+    """Batches of both back ends (port ``BatchRepository``)."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, batch: dict[str, Any], log: gpd.GeoDataFrame | None = None) -> None:
+        """Insert a batch and its log.
+
+        Parameters
+        ----------
+        batch : dict
+            id, layer, source, digest, options, counts, created_at (aware); further entries are
+            kept as they are, in JSON.
+        log : GeoDataFrame, optional
+            Any columns of text, numbers and instants, one geometry (EPSG:4490).
+
+        Raises
+        ------
+        DuplicateKey
+        """
+        row = {name: batch.get(name) for name in _COLUMNS}
+        row["details"] = {k: v for k, v in batch.items() if k not in _COLUMNS} or None
+        row["log_form"] = None if log is None else _form(log)
+        connection = self._session.write()
+        with translated(kind="batch", key=str(batch["id"])), connection.begin_nested():
+            connection.execute(sa.insert(batches).values(row))
+        if log is not None and len(log):
+            self._put_log(str(batch["id"]), log)
+
+    def _put_log(self, batch_id: str, log: gpd.GeoDataFrame) -> None:
+        if log.crs is not None:
+            require_geographic(log.crs)
+        plain = [name for name in log.columns if name != _geometry_name(log)]
+        columns = [[_json_value(v) for v in log[name]] for name in plain]
+        values = [dump_json(list(row)) for row in zip(*columns, strict=True)]
+        if not plain:
+            values = ["[]"] * len(log)
+        geometries = [None] * len(log)
+        if isinstance(log, gpd.GeoDataFrame) and _geometry_name(log) is not None:
+            geometries = frames.encode_geometry(log.geometry.to_numpy(), self._session.dialect)
+        rows = zip([batch_id] * len(log), range(len(log)), values, geometries, strict=True)
+        with translated(kind="repairs", key=batch_id):
+            self._session.bulk(repairs, ["batch_id", "number", "values", "geometry"], rows)
+
+    def get(self, batch_id: str) -> dict[str, Any]:
+        """Return one batch. Raises ``NotFoundError``."""
+        found = self._batches(batches.c.id == batch_id)
+        if not found:
+            raise NotFoundError(kind="batch", key=batch_id)
+        return found[0]
+
+    def list(self) -> builtins.list[dict[str, Any]]:
+        """Return batches, newest first."""
+        return self._batches()
+
+    def _batches(self, *conditions: sa.ColumnElement[bool]) -> builtins.list[dict[str, Any]]:
+        columns = [*(batches.c[name] for name in _COLUMNS), batches.c.details]
+        query = sa.select(*columns).where(*conditions)
+        query = query.order_by(batches.c.created_at.desc(), batches.c.id)
+        with translated():
+            rows = self._session.read().execute(query).mappings().fetchall()
+        return [{**{n: r[n] for n in _COLUMNS}, **(r["details"] or {})} for r in rows]
+
+    def log(self, batch_id: str) -> gpd.GeoDataFrame:
+        """Return the repair log of a batch, in the order and form it was given.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        connection = self._session.read()
+        with translated():
+            batch = connection.execute(
+                sa.select(batches.c.log_form).where(batches.c.id == batch_id)
+            ).first()
+            if batch is None:
+                raise NotFoundError(kind="batch", key=batch_id)
+            geometry = as_wkb(repairs.c.geometry, self._session.dialect)
+            query = sa.select(repairs.c["values"], geometry).where(repairs.c.batch_id == batch_id)
+            rows = connection.execute(query.order_by(repairs.c.number)).fetchall()
+        form = batch[0] or {"columns": [], "geometry": "geometry"}
+        data = {
+            name: _restore([row[0][i] for row in rows], kind)
+            for i, (name, kind) in enumerate(form["columns"])
+        }
+        table = pd.DataFrame(data, index=pd.RangeIndex(len(rows)))
+        table[form["geometry"]] = frames.decode_geometry([row[1] for row in rows])
+        return gpd.GeoDataFrame(table, geometry=form["geometry"], crs=STORAGE_EPSG)
+
+
+def _geometry_name(log: gpd.GeoDataFrame) -> str | None:
+    return log.active_geometry_name if isinstance(log, gpd.GeoDataFrame) else None
+
+
+def _form(log: gpd.GeoDataFrame) -> dict[str, Any]:
+    geometry = _geometry_name(log)
+    columns = [[name, str(log[name].dtype)] for name in log.columns if name != geometry]
+    return {"columns": columns, "geometry": geometry or "geometry"}
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, (list, tuple, dict, np.ndarray)):
+        return value
+    return None if pd.isna(value) else value
+
+
+def _restore(values: builtins.list[Any], kind: str) -> Any:
+    if kind == "object":
+        objects = np.empty(len(values), dtype=object)
+        objects[:] = values
+        return objects
+    column: Any = pd.Series(values, dtype=object)
+    if kind.startswith("datetime64"):
+        column = pd.Series(pd.to_datetime(values, format="ISO8601"))
+    return column.astype(kind)

@@ -1,0 +1,74 @@
+"""What drivers raise, told in the project's own errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+
+from gridsvc.errors import ConflictError, DuplicateKey, GridsvcError, StorageError
+
+_SQLITE_UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+DRIVER_ERRORS = (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error)
+"""What may come out of a database call."""
+
+IN_FORCE = ("uq_plans_in_force", "ex_plans_in_force", "plans_in_force", "plans.scheme_id")
+
+
+def explain(error: Exception, *, kind: str = "row", key: str = "") -> GridsvcError:
+    """Return the typed error for what a driver raised.
+
+    Parameters
+    ----------
+    error : Exception
+        From SQLAlchemy, sqlite3 or psycopg.
+    kind, key : str
+        What was being written.
+    """
+    origin: Any = getattr(error, "orig", None) or error
+    text = str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
+    if isinstance(origin, (sqlite3.IntegrityError, psycopg.errors.IntegrityError)):
+        constraint = _constraint(origin, text)
+        if _overlaps(constraint):
+            return ConflictError(
+                reason=f"同一时刻只能有一个生效方案 only one plan may be in force at a time ({key})"
+            )
+        if _is_duplicate(origin):
+            return DuplicateKey(kind=kind, key=key)
+    if getattr(origin, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+        text = "数据库正被占用,请稍后重试 the database is busy, try again"
+    return StorageError(reason=text)
+
+
+def is_duplicate(error: Exception) -> bool:
+    """Return whether a driver's error says that a key exists already."""
+    origin: Any = getattr(error, "orig", None) or error
+    return _is_duplicate(origin) and not _overlaps(_constraint(origin, str(origin)))
+
+
+def _is_duplicate(origin: Any) -> bool:
+    if isinstance(origin, psycopg.errors.UniqueViolation):
+        return True
+    return getattr(origin, "sqlite_errorcode", None) in _SQLITE_UNIQUE
+
+
+def _constraint(origin: Any, text: str) -> str:
+    name = getattr(getattr(origin, "diag", None), "constraint_name", None)
+    return name if isinstance(name, str) else text.rsplit(": ", 1)[-1]
+
+
+def _overlaps(constraint: str) -> bool:
+    return constraint in IN_FORCE
+
+
+@contextmanager
+def translated(*, kind: str = "row", key: str = "") -> Iterator[None]:
+    """Turn what drivers raise inside into typed errors."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise explain(error, kind=kind, key=key) from error
