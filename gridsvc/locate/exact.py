@@ -20,8 +20,9 @@ from gridsvc.types import BoolArray, FloatArray, IntArray
 
 _SPLITTER = 134217729.0  # 2**27 + 1
 _NONE = np.int32(np.iinfo(np.int32).max)
+_BLOCK = 65536  # places looked up before their borders are settled, small enough for the caches
 _CHUNK = 16384
-_LOOKUP_CHUNK = 8192
+_LOOKUP_CHUNK = 16384
 _WHOLE = 2.0**52
 _TO_WHOLE = 2.0**52 - 0.5
 _WHOLE_BITS = np.int64(np.float64(_WHOLE).view(np.int64))
@@ -45,17 +46,23 @@ def label_many(index: Index, lon: FloatArray, lat: FloatArray) -> tuple[Labels, 
     lon, lat : ndarray of float64, one axis
         Degrees; NaN and infinite values have label 0.
     """
-    labels = lookup(index.raster, lon, lat)
+    labels = np.empty(len(lon), dtype=np.int32)
     on_border = np.zeros(len(lon), dtype=bool)
-    rest = np.flatnonzero(labels < 0)
-    for begin in range(0, len(rest), _CHUNK):
-        at = rest[begin : begin + _CHUNK]
-        labels[at], on_border[at] = _settle(index, lon.take(at), lat.take(at), -1 - labels.take(at))
+    for begin in range(0, len(lon), _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        x, y, label = lon[part], lat[part], labels[part]
+        lookup(index.raster, x, y, label)
+        rest = np.flatnonzero(label < 0)
+        for first in range(0, len(rest), _CHUNK):
+            at = rest[first : first + _CHUNK]
+            label[at], on_border[begin + at] = _settle(
+                index, x.take(at), y.take(at), -1 - label.take(at)
+            )
     return labels, on_border
 
 
-def lookup(raster: Raster, lon: FloatArray, lat: FloatArray) -> Labels:
-    """Return what the raster holds at places; outside, NaN and infinite read 0.
+def lookup(raster: Raster, lon: FloatArray, lat: FloatArray, out: Labels) -> None:
+    """Read what the raster holds at places; outside, NaN and infinite read 0.
 
     Pixel numbers are taken by adding 2**52, which rounds to whole numbers in one vectorised
     addition. Whether a place on the line between two pixels counts to one or the other does not
@@ -63,7 +70,6 @@ def lookup(raster: Raster, lon: FloatArray, lat: FloatArray) -> Labels:
     """
     lattice = raster.lattice
     columns = float(lattice.columns)
-    labels = np.empty(len(lon), dtype=np.int32)
     u_buffer, v_buffer = np.empty(_LOOKUP_CHUNK), np.empty(_LOOKUP_CHUNK)
     with np.errstate(over="ignore", invalid="ignore"):
         for begin in range(0, len(lon), _LOOKUP_CHUNK):
@@ -85,8 +91,7 @@ def lookup(raster: Raster, lon: FloatArray, lat: FloatArray) -> Labels:
             pixel = u.view(np.int64)
             pixel -= _WHOLE_BITS
             # NaN reads as a number far outside, which clips to a corner of the free margin.
-            raster.grid.take(pixel, out=labels[begin : begin + len(x)], mode="clip")
-    return labels
+            raster.grid.take(pixel, out=out[begin : begin + len(x)], mode="clip")
 
 
 def _settle(index: Index, x: FloatArray, y: FloatArray, k: Labels) -> tuple[Labels, BoolArray]:

@@ -167,7 +167,8 @@ class Locator:
         return labels.reshape(shape), on_border.reshape(shape)
 
     def _labels_by_geos(self, x: FloatArray, y: FloatArray) -> tuple[Labels, BoolArray]:
-        labels = lookup(self._index.raster, x, y)
+        labels = np.empty(len(x), dtype=np.int32)
+        lookup(self._index.raster, x, y, labels)
         on_border = np.zeros(len(x), dtype=bool)
         rest = np.flatnonzero(labels < 0)
         if len(rest) == 0 or self._parts is None or self._tree is None:

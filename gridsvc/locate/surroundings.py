@@ -129,7 +129,7 @@ class Surroundings:
     def near(
         self, lon: float, lat: float, radius_m: float, without: int
     ) -> list[tuple[float, int]]:
-        """Return ``(distance, position)`` of other cells within a radius of a place outside them."""
+        """Return ``(distance, position)`` of the other cells within a radius of a place."""
         gap = self._box_gaps(lon, lat)
         candidates = np.unique(self._owner[gap <= radius_m * (1.0 + 1e-3) + 1e-3]).tolist()
         found = [(self.distance(i, lon, lat), i) for i in candidates if i != without]

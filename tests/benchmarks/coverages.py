@@ -66,7 +66,7 @@ def jittered(
     codes = np.array([f"{n + 1:09d}" for n in number])
     if not extras:
         return gpd.GeoDataFrame(index=codes, geometry=polygons, crs=4490)
-    geometry = {c: p for c, p in zip(codes, polygons, strict=True)}
+    geometry = dict(zip(codes, polygons, strict=True))
     angles = np.linspace(0, 2 * np.pi, 13)[:-1]
     picked = rng.permutation(rows * columns)[: max(rows * columns // 12, 1)]
     for turn, i in enumerate(picked):
