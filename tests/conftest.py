@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +65,53 @@ def sample_city() -> Any:
     from geodata.sample import build_city
 
     return build_city()
+
+
+@pytest.fixture(scope="session")
+def postgis_server() -> str:
+    """URL of a PostGIS server: the stated one, or the cluster of ``scripts/postgis.py``."""
+    stated = os.environ.get("GRIDSVC_TEST_POSTGIS_URL")
+    if stated:
+        return stated
+    script = REPOSITORY / "scripts" / "postgis.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "start"], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        missing(f"there is no PostGIS server: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def new_postgis_database(postgis_server: str) -> Iterator[Callable[[], str]]:
+    """Make an empty database with PostGIS at each call; all are dropped at the end."""
+    import sqlalchemy as sa
+
+    url = sa.make_url(postgis_server).set(drivername="postgresql+psycopg")
+    server = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"gridsvc_test_{os.getpid()}_{len(made)}"
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0")
+        made.append(name)
+        found = url.set(database=name)
+        database = sa.create_engine(found, isolation_level="AUTOCOMMIT")
+        with database.connect() as connection:
+            connection.exec_driver_sql("CREATE EXTENSION postgis")
+        database.dispose()
+        return found.render_as_string(hide_password=False)
+
+    yield make
+    with server.connect() as connection:
+        for name in made:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    server.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgis_url(new_postgis_database: Callable[[], str]) -> str:
+    """URL of a fresh PostGIS database for the session, or a skip with the reason."""
+    return new_postgis_database()
