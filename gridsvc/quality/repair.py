@@ -1,0 +1,590 @@
+"""Turn a drawn polygon layer into an exact coverage, and account for every square metre moved.
+
+Steps: make valid, estimate how far borders miss each other, snap and resolve overlaps in the
+metric plane (GEOS ``coverage_clean``), round point by point to the storage lattice, give split-off
+parts and narrow gaps to the neighbour with the longest shared border, fit the declared territory,
+validate again. What would lose a cell, split it or fill a wide gap is asked, not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridsvc.crs import (
+    STORAGE_EPSG,
+    canonical_geometry,
+    metric_epsg_of,
+    require_geographic,
+    to_metric,
+    to_storage,
+)
+from gridsvc.errors import CrsMismatch, DecisionNeeded, Fault, InputError, RejectedRows
+from gridsvc.layers import EXCLUSIONS, normalize
+from gridsvc.quality.absorb import absorb
+from gridsvc.quality.checks import degrees_of, mended, polygonal, wide
+from gridsvc.quality.decisions import OpenDecision, ask, check_decisions
+from gridsvc.quality.discrepancy import LEAST_SNAP_M, estimate_discrepancy, snapping_for
+from gridsvc.quality.repair_log import RepairLog, compare
+from gridsvc.quality.segments import SegmentTable, ordered
+from gridsvc.types import ObjectArray, Progress, no_progress
+
+WideGaps = Literal["ask", "fill", "exclude", "leave"]
+_ROUNDS = 5
+_SHRUNK = 0.5
+
+
+@dataclass(frozen=True)
+class RepairResult:
+    """A repaired layer and the account of the repair.
+
+    Attributes
+    ----------
+    cells : GeoDataFrame
+        Same index and attributes as the input (without dropped rows), canonical EPSG:4490.
+        A cell with an open ``vanished`` or ``no_area`` decision keeps an empty polygon.
+    log : GeoDataFrame
+        One row per repair: action, code, area_m2 (of the piece), area_before_m2, area_after_m2
+        (of the cell), width_m, gained_by, reason_zh, reason_en, geometry (where).
+    decisions_needed : tuple of OpenDecision
+        Questions without an answer in ``decisions``.
+    discrepancy_m, snap_m : float
+    moved_area_m2 : float
+        Area that lost or changed its owner, plus area that had none and got one.
+    moved_share : float
+        ``moved_area_m2`` over the area of the repaired cells.
+    registered_parts, registered_holes : tuple of str
+        Cells that were drawn with several parts, or around an enclave, or whose parts were kept
+        by decision: to be registered with the certificate.
+    exclusions : GeoDataFrame
+        Given exclusions and gaps registered as such (contract EXCLUSIONS).
+    """
+
+    cells: gpd.GeoDataFrame
+    log: gpd.GeoDataFrame
+    decisions_needed: tuple[OpenDecision, ...]
+    discrepancy_m: float
+    snap_m: float
+    moved_area_m2: float
+    moved_share: float
+    registered_parts: tuple[str, ...] = ()
+    registered_holes: tuple[str, ...] = ()
+    exclusions: gpd.GeoDataFrame = field(default_factory=gpd.GeoDataFrame)
+
+    def require_decided(self) -> None:
+        """Raise ``DecisionNeeded``, naming the first five questions, unless all are answered."""
+        if self.decisions_needed:
+            zh = ";".join(d.zh for d in self.decisions_needed[:5])
+            en = "; ".join(
+                f"{d.en} [{d.key} = {' | '.join(d.options)}]" for d in self.decisions_needed[:5]
+            )
+            raise DecisionNeeded(
+                reason_zh=f"共 {len(self.decisions_needed)} 项:{zh}",
+                reason_en=f"{len(self.decisions_needed)} open: {en}",
+                decisions=self.decisions_needed,
+            )
+
+
+def repair(
+    layer: gpd.GeoDataFrame,
+    *,
+    metric_epsg: int | None = None,
+    snap_m: float | None = None,
+    gap_width_m: float = 1.0,
+    territory: Any = None,
+    exclusions: gpd.GeoDataFrame | None = None,
+    decisions: Mapping[str, str] | None = None,
+    progress: Progress = no_progress,
+    fill_width_m: float | None = None,
+    wide_gaps: WideGaps = "ask",
+) -> RepairResult:
+    """Return the layer as an exact coverage on the canonical lattice, with a log of every change.
+
+    Parameters
+    ----------
+    layer : GeoDataFrame
+        Polygons indexed by unique code, in any CRS that has one.
+    metric_epsg : int, optional
+        CRS of tolerances and areas; the zone of the data's centre by default.
+    snap_m : float, optional
+        Snapping distance in metres; 2.5 × the estimated discrepancy by default. Never GEOS' own
+        default, which multiplies vertices and does not survive rounding.
+    gap_width_m : float
+        Width that the certificate will ask for; open inlets below it are closed.
+    territory : Polygon or MultiPolygon, optional
+        Declared territory (EPSG:4490) that the cells shall fill exactly.
+    exclusions : GeoDataFrame, optional
+        Registered exclusions: gaps inside them stay.
+    decisions : mapping, optional
+        Answers by cell code or gap key, see ``OpenDecision.options``.
+    progress : Progress
+    fill_width_m : float, optional
+        Gaps up to this width (diameter of the largest inscribed circle) are filled unasked;
+        default the larger of ``gap_width_m`` and 2 × the snapping distance.
+    wide_gaps : {"ask", "fill", "exclude", "leave"}
+        What happens to wider gaps without a decision.
+
+    Returns
+    -------
+    RepairResult
+        The same for the same input and options, byte for byte.
+
+    Raises
+    ------
+    RejectedRows
+        For repeated codes, missing shapes, coordinates that are not finite, points or lines.
+    CrsMismatch
+        If the layer has no CRS.
+    InputError
+        For impossible options, or when GEOS cannot clean the layer at any tolerance.
+    """
+    for name, value in (("snap_m", snap_m), ("fill_width_m", fill_width_m)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise InputError(reason=f"{name}={value}")
+    work = _Repair(_geographic(layer), metric_epsg, exclusions, decisions or {})
+    progress("valid", 0.0)
+    work.make_valid()
+    work.obey()
+    progress("clean", 0.1)
+    discrepancy = estimate_discrepancy(to_metric(work.usable(), work.epsg))
+    snap = snapping_for(discrepancy) if snap_m is None else snap_m
+    fill = max(gap_width_m, 2.0 * snap) if fill_width_m is None else fill_width_m
+    work.clean(snap)
+    progress("parts", 0.5)
+    work.settle_parts(fill)
+    if territory is not None:
+        progress("territory", 0.6)
+        work.fit(territory, fill, wide_gaps)
+    progress("gaps", 0.65)
+    work.settle_gaps(fill, wide_gaps)
+    work.close_inlets(gap_width_m)
+    work.ensure_valid()
+    progress("log", 0.8)
+    result = work.result(discrepancy, snap)
+    progress("done", 1.0)
+    return result
+
+
+def _geographic(layer: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    if layer.crs is None:
+        raise CrsMismatch(found="no CRS", expected="any stated CRS")
+    try:
+        require_geographic(layer.crs)
+    except CrsMismatch:
+        layer = layer.to_crs(STORAGE_EPSG)
+    faults = _faults(layer)
+    if faults:
+        raise RejectedRows(source="layer", faults=faults)
+    return layer
+
+
+def _faults(layer: gpd.GeoDataFrame) -> list[Fault]:
+    shapes = np.asarray(layer.geometry.array, dtype=object)
+    codes = [str(c) for c in layer.index]
+    faults: list[Fault] = []
+    if not len(layer):
+        faults.append(
+            Fault(None, None, "", "没有任何记录", "there is no record", "请确认图层", "check the layer")
+        )  # fmt: skip
+    seen: dict[str, int] = {}
+    finite = np.array([bool(np.isfinite(shapely.get_coordinates(g)).all()) for g in shapes])
+    kinds = shapely.get_type_id(shapes)
+    for row, code in enumerate(codes, start=1):
+        shape = shapes[row - 1]
+        if code in seen:
+            faults.append(Fault(row, "code", code, f"编码与第 {seen[code]} 行重复",
+                                f"the code repeats row {seen[code]}", "请改用新编号或合并",
+                                "give it a code of its own or merge the rows"))  # fmt: skip
+        seen.setdefault(code, row)
+        if shape is None:
+            faults.append(Fault(row, "geometry", code, "没有几何", "there is no shape",
+                                "请补绘或删除该行", "draw it or delete the row"))  # fmt: skip
+        elif not finite[row - 1]:
+            faults.append(Fault(row, "geometry", code, "坐标含 NaN 或无穷大",
+                                "a coordinate is NaN or infinite", "请重绘该面",
+                                "draw the polygon again"))  # fmt: skip
+        elif kinds[row - 1] not in (3, 6, 7):
+            name = str(shape.geom_type)
+            faults.append(Fault(row, "geometry", code, f"是 {name},网格必须是面",
+                                f"is a {name}; cells must be polygons",
+                                "请选择面图层,点和线另行导入",
+                                "choose the polygon layer; import points and lines as such"))  # fmt: skip
+    return faults
+
+
+class _Repair:
+    """State of one repair: shapes by position, the log, questions and answers."""
+
+    def __init__(
+        self,
+        layer: gpd.GeoDataFrame,
+        metric_epsg: int | None,
+        exclusions: gpd.GeoDataFrame | None,
+        decisions: Mapping[str, str],
+    ) -> None:
+        self.layer = layer
+        self.codes = [str(c) for c in layer.index]
+        given = shapely.force_2d(np.asarray(layer.geometry.array, dtype=object))
+        self.given: ObjectArray = canonical_geometry(given)
+        full = given[~shapely.is_empty(given)]
+        if not len(full) and metric_epsg is None:
+            metric_epsg = 4548
+        self.epsg = metric_epsg or metric_epsg_of(full)
+        self.answers = check_decisions(decisions, set(self.codes))
+        self.log = RepairLog()
+        self.open: list[OpenDecision] = []
+        self.filled: list[Any] = []
+        self.dropped = {c for c, a in self.answers.items() if a == "drop"}
+        self.before = self.given.copy()
+        self.shapes = self.given.copy()
+        self.parts_before = np.zeros(len(self.codes), dtype=np.int64)
+        self.kept_parts: set[str] = set()
+        self.exclusions = self._excluded(exclusions)
+        self.new_exclusions: list[dict[str, Any]] = []
+
+    @staticmethod
+    def _excluded(frame: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame | None:
+        if frame is None or len(frame) == 0:
+            return None
+        require_geographic(frame.crs)
+        return normalize(frame, EXCLUSIONS, source="exclusions")
+
+    @property
+    def barred(self) -> Any:
+        """Union of the given exclusions or ``None``."""
+        if self.exclusions is None:
+            return None
+        shapes = np.asarray(self.exclusions.geometry.array, dtype=object)
+        return shapely.union_all(shapely.make_valid(shapes, method="structure"))
+
+    def usable(self) -> ObjectArray:
+        """Shapes that have an area."""
+        return np.asarray(self.shapes[~shapely.is_missing(self.shapes)])
+
+    def names(self, piece: Any) -> str:
+        """Codes of the cells that touch a piece, at most five."""
+        hit = shapely.STRtree(self.shapes).query(piece, predicate="intersects")
+        return "、".join(sorted(self.codes[int(i)] for i in hit)[:5])
+
+    # --- steps ------------------------------------------------------------------------------
+
+    def make_valid(self) -> None:
+        """Make each shape valid, keep polygons only, log what changed."""
+        mixed = shapely.get_type_id(self.given) == 7
+        valid = shapely.is_valid(self.given)
+        for i, code in enumerate(self.codes):
+            shape = self.given[i]
+            fixed = polygonal(shape) if valid[i] else mended(shape)
+            if fixed is not None and shapely.area(fixed) == 0.0:
+                fixed = None
+            self.shapes[i] = fixed
+            if code in self.dropped:
+                continue
+            if fixed is None:
+                self.open.append(ask("no_area", code, None))
+                continue
+            after = float(shapely.area(to_metric(fixed, self.epsg)))
+            if not valid[i]:
+                reason = str(shapely.is_valid_reason(shape))
+                raw = float(shapely.area(to_metric(shape, self.epsg)))
+                self.log.add("made_valid", code, fixed, area=abs(after - raw), before=raw,
+                             after=after, gained_by=code, detail=reason)  # fmt: skip
+            if mixed[i]:
+                self.log.add("lines_dropped", code, fixed, before=after, after=after)
+        self.before = self.shapes.copy()
+        counts = shapely.get_num_geometries(self.shapes)
+        self.parts_before = np.where(shapely.is_missing(self.shapes), 0, counts)
+
+    def obey(self) -> None:
+        """Drop the cells that shall go and carve the ones that shall keep their shape."""
+        for i, code in enumerate(self.codes):
+            if code in self.dropped:
+                shape = self.shapes[i]
+                area = 0.0 if shape is None else float(shapely.area(to_metric(shape, self.epsg)))
+                self.log.add("dropped", code, shape, area=area, before=area, after=0.0)
+                self.shapes[i] = None
+                self.before[i] = None
+        for i, code in enumerate(self.codes):
+            if self.answers.get(code) != "carve" or self.shapes[i] is None:
+                continue
+            tree = shapely.STRtree(self.shapes)
+            for j in np.sort(tree.query(self.shapes[i], predicate="intersects")):
+                if j != i and self.answers.get(self.codes[int(j)]) != "carve":
+                    rest = shapely.difference(self.shapes[j], self.shapes[i])
+                    self.shapes[j] = polygonal(canonical_geometry(rest))
+
+    def clean(self, snap: float) -> None:
+        """Snap and resolve overlaps in the metric plane unless every edge matches already."""
+        present = np.flatnonzero(~shapely.is_missing(self.shapes))
+        if len(present) == 0 or self._matched(present):
+            return
+        tolerance = snap
+        for _ in range(_ROUNDS):
+            metric = to_metric(self.shapes[present], self.epsg)
+            cleaned = _coverage_clean(metric, tolerance)
+            stored = to_storage(cleaned, self.epsg)
+            self.shapes[present] = [polygonal(g) if shapely.is_valid(g) else mended(g) for g in stored]
+            present = np.flatnonzero(~shapely.is_missing(self.shapes))
+            if self._matched(present):
+                return
+            tolerance = LEAST_SNAP_M
+
+    def _matched(self, present: Any) -> bool:
+        shapes = self.shapes[present]
+        return bool(shapely.is_valid(shapes).all() and shapely.coverage_is_valid(shapes))
+
+    def settle_parts(self, fill: float) -> None:
+        """Give parts that a cell did not have before to neighbours, or ask."""
+        counts = shapely.get_num_geometries(self.shapes)
+        counts = np.where(shapely.is_missing(self.shapes), 0, counts)
+        pieces: list[Any] = []
+        for i in np.flatnonzero((counts > self.parts_before) & (counts > 1)):
+            code = self.codes[int(i)]
+            answer = self.answers.get(code)
+            parts = shapely.get_parts(self.shapes[i])
+            metric = to_metric(parts, self.epsg)
+            area = shapely.area(metric)
+            order = np.lexsort((np.arange(len(parts)), -area))
+            main, rest = order[: self.parts_before[i]], order[self.parts_before[i] :]
+            if answer == "keep_largest":
+                loose = rest
+            else:
+                width = 2.0 * area / shapely.length(metric)
+                loose = rest[width[rest] <= fill]
+                if len(loose) < len(rest):
+                    left = len(parts) - len(loose)
+                    if answer == "keep_parts":
+                        self.kept_parts.add(code)
+                    else:
+                        self.open.append(ask("fell_apart", code, self.shapes[i], measure=left))
+            del main
+            kept = np.setdiff1d(np.arange(len(parts)), loose)
+            self.shapes[i] = polygonal(shapely.multipolygons(list(parts[kept])))
+            pieces += [parts[k] for k in loose]
+        if pieces:
+            loose_parts = np.array(pieces, dtype=object)
+            self.shapes, _ = absorb(self.shapes, loose_parts, self.epsg)
+
+    def _gaps(self) -> ObjectArray:
+        present = self.shapes[~shapely.is_missing(self.shapes)]
+        faces = SegmentTable.of(present).faces()
+        if len(faces) == 0:
+            return faces
+        covered = np.zeros(len(faces), dtype=bool)
+        inside = shapely.point_on_surface(faces)
+        covered[shapely.STRtree(present).query(inside, predicate="intersects")[0]] = True
+        return np.asarray(faces[~covered])
+
+    def settle_gaps(self, fill: float, wide_gaps: WideGaps) -> None:
+        """Fill narrow enclosed gaps; fill, register or ask about wide ones."""
+        gaps = self._gaps()
+        barred = self.barred
+        if len(gaps) and barred is not None:
+            open_part = shapely.difference(gaps, barred)
+            left = np.array([len(wide(g, self.epsg)[0]) > 0 for g in open_part])
+            gaps = gaps[left]
+        self._assign(gaps, fill, wide_gaps, "wide_gap")
+
+    def _assign(
+        self, pieces: ObjectArray, fill: float, wide_gaps: WideGaps, kind: str
+    ) -> None:  # fmt: skip
+        if len(pieces) == 0:
+            return
+        metric = to_metric(pieces, self.epsg)
+        chosen: list[Any] = []
+        for piece, shape in zip(pieces, metric, strict=True):
+            width = inscribed_width(shape)
+            key = gap_key(piece)
+            answer = self.answers.get(key) or ("fill" if width <= fill else wide_gaps)
+            if answer == "fill":
+                chosen.append(piece)
+            elif answer == "exclude":
+                area = float(shapely.area(shape))
+                self.new_exclusions.append({"key": key, "geometry": piece})
+                self.log.add("gap_excluded", "", piece, area=area, width=width)
+            elif answer == "ask":
+                self.open.append(ask(kind, key, piece, measure=width, by=self.names(piece)))
+        if chosen:
+            self.shapes, owner = absorb(self.shapes, np.array(chosen, dtype=object), self.epsg)
+            self.filled += [p for p, o in zip(chosen, owner, strict=True) if o >= 0]
+
+    def fit(self, territory: Any, fill: float, wide_gaps: WideGaps) -> None:
+        """Cut what reaches beyond the territory, cover what is left open along its rim."""
+        for i in np.flatnonzero(~shapely.is_missing(self.shapes)):
+            if not shapely.covered_by(self.shapes[i], territory):
+                cut = shapely.intersection(self.shapes[i], territory)
+                self.shapes[i] = polygonal(canonical_geometry(cut))
+        present = np.flatnonzero(~shapely.is_missing(self.shapes))
+        missing = shapely.difference(territory, shapely.union_all(self.shapes[present]))
+        if self.barred is not None:
+            missing = shapely.difference(missing, self.barred)
+        pieces, _ = wide(missing, self.epsg)
+        pieces = self._join(pieces)
+        self._assign(pieces, fill, wide_gaps, "wide_uncovered")
+
+    def _join(self, pieces: ObjectArray) -> ObjectArray:
+        """Match pieces and cells vertex by vertex; returns the pieces on the lattice."""
+        present = np.flatnonzero(~shapely.is_missing(self.shapes))
+        count = len(present)
+        both = np.concatenate([self.shapes[present], canonical_geometry(pieces)])
+        for _ in range(_ROUNDS):
+            cleaned = _coverage_clean(to_metric(both, self.epsg), LEAST_SNAP_M)
+            stored = to_storage(cleaned, self.epsg)
+            both = np.array(
+                [polygonal(g) if shapely.is_valid(g) else mended(g) for g in stored], dtype=object
+            )
+            full = both[~shapely.is_missing(both)]
+            both = np.where(shapely.is_missing(both), shapely.Polygon(), both)
+            if shapely.coverage_is_valid(full):
+                break
+        self.shapes[present] = [polygonal(g) for g in both[:count]]
+        loose = shapely.get_parts(both[count:])
+        loose = loose[~shapely.is_empty(loose)]
+        return ordered(loose) if len(loose) else loose
+
+    def close_inlets(self, gap_width_m: float) -> None:
+        """Close gaps at the rim that are open to the outside and narrower than the limit."""
+        for _ in range(2):
+            present = np.flatnonzero(~shapely.is_missing(self.shapes))
+            shapes = self.shapes[present]
+            if len(shapes) == 0 or gap_width_m <= 0:
+                return
+            if shapely.coverage_is_valid(shapes, gap_width=degrees_of(gap_width_m, shapes)):
+                return
+            metric = to_metric(shapes, self.epsg)
+            edges = shapely.coverage_invalid_edges(metric, gap_width=gap_width_m)
+            near = np.flatnonzero(~(shapely.is_missing(edges) | shapely.is_empty(edges)))
+            if len(near) == 0:
+                return
+            zone = shapely.union_all(shapely.buffer(edges[near], 2.0 * gap_width_m))
+            touching = np.unique(shapely.STRtree(metric).query(zone, predicate="intersects"))
+            local = shapely.intersection(
+                shapely.union_all(metric[touching]), shapely.buffer(zone, 2.0 * gap_width_m)
+            )
+            half = 0.55 * gap_width_m
+            closed = shapely.buffer(shapely.buffer(local, half), -half)
+            pieces = shapely.intersection(shapely.difference(closed, local), zone)
+            loose, _ = wide(to_storage(np.atleast_1d(pieces), self.epsg), self.epsg, 0.01)
+            if self.barred is not None and len(loose):
+                loose = loose[~shapely.intersects(loose, self.barred)]
+            if len(loose) == 0:
+                return
+            loose = self._join(loose)
+            self._assign(loose, np.inf, "fill", "wide_gap")
+
+    def ensure_valid(self) -> None:
+        """Clean once more at the least tolerance if filling and rounding broke an edge."""
+        self.clean(LEAST_SNAP_M)
+
+    # --- result -----------------------------------------------------------------------------
+
+    def result(self, discrepancy: float, snap: float) -> RepairResult:
+        """Log the difference to the input, ask about lost cells, build the frames."""
+        self.shapes = np.array(
+            [None if g is None else shapely.orient_polygons(shapely.normalize(g)) for g in self.shapes],
+            dtype=object,
+        )
+        filled = np.array(self.filled, dtype=object)
+        moved = compare(self.codes, self.before, self.shapes, filled, self.epsg, self.log)
+        self._ask_lost()
+        kept = [i for i, c in enumerate(self.codes) if c not in self.dropped]
+        shapes = np.array(
+            [shapely.Polygon() if self.shapes[i] is None else self.shapes[i] for i in kept],
+            dtype=object,
+        )
+        attributes = pd.DataFrame(self.layer.drop(columns=self.layer.geometry.name)).iloc[kept]
+        cells = gpd.GeoDataFrame(attributes, geometry=shapes, crs=STORAGE_EPSG)
+        total = float(shapely.area(to_metric(shapes, self.epsg)).sum())
+        return RepairResult(
+            cells=cells,
+            log=self.log.frame(),
+            decisions_needed=tuple(sorted(self.open, key=lambda d: (d.kind, d.key))),
+            discrepancy_m=discrepancy,
+            snap_m=snap,
+            moved_area_m2=moved,
+            moved_share=moved / total if total else 0.0,
+            registered_parts=self._registered(1, shapely.get_num_geometries),
+            registered_holes=self._registered(0, _holes),
+            exclusions=self._all_exclusions(),
+        )
+
+    def _registered(self, least: int, count: Any) -> tuple[str, ...]:
+        """Cells that have more than ``least`` parts (holes) now and had before, or by decision."""
+        found = set()
+        for code, before, after in zip(self.codes, self.before, self.shapes, strict=True):
+            if before is None or after is None or count(after) <= least:
+                continue
+            if count(before) > least or code in self.kept_parts:
+                found.add(code)
+        return tuple(sorted(found))
+
+    def _ask_lost(self) -> None:
+        asked = {d.key for d in self.open}
+        before = shapely.area(to_metric(self.before, self.epsg))
+        after = np.nan_to_num(shapely.area(to_metric(self.shapes, self.epsg)))
+        for i, code in enumerate(self.codes):
+            old = self.before[i]
+            if old is None or code in asked or after[i] >= _SHRUNK * before[i]:
+                continue
+            by = self.names(shapely.point_on_surface(old))
+            if after[i] == 0.0:
+                self.open.append(ask("vanished", code, old, by=by))
+            elif self.answers.get(code) not in {"accept", "carve"}:
+                share = float(after[i] / before[i])
+                self.open.append(ask("shrunk", code, old, measure=share, by=by))
+
+    def _all_exclusions(self) -> gpd.GeoDataFrame:
+        rows = [
+            {"exclusion_id": g["key"], "kind": "gap", "name": None, "reason": "导入时登记的空洞",
+             "geometry": g["geometry"]}
+            for g in self.new_exclusions
+        ]  # fmt: skip
+        shapes = np.array([r.pop("geometry") for r in rows], dtype=object)
+        columns = ["exclusion_id", "kind", "name", "reason"]
+        table = pd.DataFrame(rows, columns=columns, dtype="str").set_index("exclusion_id")
+        fresh = normalize(
+            gpd.GeoDataFrame(table, geometry=shapes, crs=STORAGE_EPSG), EXCLUSIONS, source="gaps"
+        )
+        if self.exclusions is None:
+            return fresh
+        if len(fresh) == 0:
+            return self.exclusions
+        return gpd.GeoDataFrame(pd.concat([self.exclusions, fresh]), crs=STORAGE_EPSG)
+
+
+def _holes(shape: Any) -> int:
+    return int(shapely.get_num_interior_rings(shapely.get_parts(shape)).sum())
+
+
+def _coverage_clean(metric: ObjectArray, snap: float) -> ObjectArray:
+    """Run GEOS' cleaner, coarser each time it fails on the shapes."""
+    tolerance = snap
+    for _ in range(_ROUNDS):
+        try:
+            return np.asarray(
+                shapely.coverage_clean(metric, snapping_distance=tolerance, gap_width=0.0),
+                dtype=object,
+            )
+        except shapely.GEOSException as error:
+            failure = str(error)
+            tolerance *= 4.0
+    raise InputError(reason=f"图层无法清理 / the layer cannot be cleaned: {failure[:200]}")
+
+
+def inscribed_width(metric: Any) -> float:
+    """Return the diameter of the largest circle inside a metric polygon, in metres."""
+    length = float(shapely.length(metric))
+    tolerance = max(1e-3, length / 2000.0)
+    return 2.0 * float(shapely.length(shapely.maximum_inscribed_circle(metric, tolerance)))
+
+
+def gap_key(piece: Any) -> str:
+    """Return the key of a gap: ``gap@lon,lat`` of a point inside it, the same in every run."""
+    point = shapely.point_on_surface(piece)
+    return f"gap@{shapely.get_x(point):.6f},{shapely.get_y(point):.6f}"
