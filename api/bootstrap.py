@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from api.settings import Settings
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage
+from gridsvc.services.responsibility import ResponsibilityService
 from gridsvc.types import Clock
 
 
@@ -24,6 +25,10 @@ class Services:
     storage: Storage
     locators: LocatorCache
     clock: Clock = field(default=utc_now)
+    responsibility: ResponsibilityService = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.responsibility = ResponsibilityService(self.storage)
 
     def close(self) -> None:
         """Close all connections."""

@@ -60,7 +60,8 @@ def feature_collection(
     shapes = np.asarray(frame.geometry.array, dtype=object)
     absent = shapely.is_missing(shapes) | shapely.is_empty(shapes)
     texts = np.full(len(shapes), "null", dtype=object)
-    texts[~absent] = shapely.to_geojson(shapes[~absent])
+    # RFC 7946 §3.1.6: outer rings counterclockwise. Vertices stay as they are.
+    texts[~absent] = shapely.to_geojson(shapely.orient_polygons(shapes[~absent]))
     records = plain_records(pd.DataFrame(frame.drop(columns=frame.geometry.name)), columns)
     features = [
         b'{"type":"Feature","id":'

@@ -315,6 +315,10 @@ def add_problem_handlers(app: FastAPI) -> None:
         failure = HttpFailure(status=error.status_code)
         return problem_response(request, failure, status=error.status_code, headers=error.headers)
 
+    async def crashed(request: Request, error: Exception) -> Response:
+        return problem_response(request, InternalError())
+
     app.add_exception_handler(GridsvcError, domain)
+    app.add_exception_handler(Exception, crashed)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, protocol)

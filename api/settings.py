@@ -37,6 +37,11 @@ class ServerSettings(BaseSettings):
     max_unpacked_mb: int = Field(
         1024, ge=1, description="Largest size an archive may unpack to, in MiB."
     )
+    allowed_hosts: tuple[str, ...] = Field(
+        ("127.0.0.1", "localhost", "::1", "testserver"),
+        description="Host names that requests may use (JSON list); others are refused, which "
+        "stops pages elsewhere from reaching a loopback service by DNS rebinding.",
+    )
 
 
 class GridSettings(BaseSettings):

@@ -1,0 +1,119 @@
+"""The web application: assembles features, middleware and the life of the services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.bootstrap import Services, open_services
+from api.cases.routes import classes_router
+from api.cases.routes import router as cases_router
+from api.cells.routes import router as cells_router
+from api.documentation import STATIC, TITLE, add_documentation
+from api.duties.routes import router as duties_router
+from api.health.routes import router as health_router
+from api.jobs.routes import router as jobs_router
+from api.jobs.runner import JobRunner
+from api.logs import configure_logs
+from api.middleware import BodyLimit, HostCheck, RequestContext
+from api.points.routes import router as points_router
+from api.problems import add_problem_handlers
+from api.settings import Settings
+from api.streets.routes import router as streets_router
+
+ROUTERS = (
+    health_router,
+    cells_router,
+    duties_router,
+    points_router,
+    cases_router,
+    classes_router,
+    streets_router,
+    jobs_router,
+)
+
+
+class Application(FastAPI):
+    """FastAPI behind a thin front that answers what has to be fast and refuses foreign hosts."""
+
+    front: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        front = self.front
+        if front is None:
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await front(scope, receive, send)
+
+    async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what the front leaves to FastAPI."""
+        await super().__call__(scope, receive, send)
+
+
+def create_app(
+    settings: Settings | None = None, *, services: Services | None = None
+) -> Application:
+    """Return the application.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Read from the environment when not given.
+    services : Services, optional
+        Already opened ones, which stay open when the application ends; otherwise the database of
+        the settings is opened when it starts.
+
+    Returns
+    -------
+    Application
+        A FastAPI application (ASGI).
+    """
+    chosen = services.settings if services is not None else settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logs(chosen)
+        opened = services if services is not None else open_services(chosen)
+        app.state.services = opened
+        app.state.jobs = JobRunner(opened.clock)
+        try:
+            yield
+        finally:
+            app.state.jobs.close()
+            if services is None:
+                opened.close()
+
+    app = Application(
+        title=TITLE,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.language = chosen.grid.language
+    for router in ROUTERS:
+        app.include_router(router)
+    add_documentation(app)
+    add_problem_handlers(app)
+    if STATIC.is_dir():
+        app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    tiles = urlsplit(chosen.map.tile_url)
+    image_source = f"{tiles.scheme}://{tiles.netloc}" if tiles.netloc else ""
+    inner = RequestContext(
+        BodyLimit(app.behind, chosen.server.max_upload_mb), image_source=image_source
+    )
+    app.front = HostCheck(inner, chosen.server.allowed_hosts)
+    return app
+
+
+def create_served_app() -> Application:
+    """Return the application of the environment's settings, for ``uvicorn --factory``."""
+    return create_app()

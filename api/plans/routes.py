@@ -1,0 +1,210 @@
+"""Plan versions: list, one, certificate, findings, areas, lineage, publish."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from api.dependencies import BoxDep, InstantDep, ServicesDep, parse_instant
+from api.geojson import GEOJSON, answer, feature_collection, matches, not_modified, request_etag
+from api.plans.schemas import (
+    CertificateView,
+    Lineage,
+    LineageRow,
+    PlanList,
+    PlanView,
+    PublishRequest,
+    plan_etag,
+    plan_view,
+)
+from api.problems import PreconditionMissing, problem_responses
+from api.records import LIST_RESPONSES
+from gridsvc.errors import (
+    IllegalTransition,
+    NoPlanInForce,
+    NotFoundError,
+    PlanNotPublishable,
+    StaleVersion,
+    UnknownPlan,
+)
+from gridsvc.layers import AREAS, EXCLUSIONS
+from gridsvc.services import planning
+
+router = APIRouter(prefix="/api/v1/plans", tags=["plans 网格方案"])
+FINDING_COLUMNS = ("rule", "severity", "cells", "measure", "unit", "message_zh", "message_en")
+
+
+class NoCertificate(NotFoundError):
+    """The plan was never certified."""
+
+    zh = "方案 {plan} 尚无证书;请先运行 gridsvc check {plan}"
+    en = "plan {plan} has no certificate yet; run gridsvc check {plan}"
+
+
+@router.get("", responses=problem_responses())
+def list_plans(
+    services: ServicesDep,
+    scheme: Annotated[str | None, Query(description="Grid scheme; all when not given.")] = None,
+    status: Annotated[
+        Literal["draft", "in_review", "published", "superseded", "discarded"] | None, Query()
+    ] = None,
+) -> PlanList:
+    """List plan versions by scheme and number."""
+    with services.storage.unit_of_work() as work:
+        plans = work.plans.list(scheme)
+    return PlanList(plans=[plan_view(p) for p in plans if status in (None, p.status.value)])
+
+
+@router.get("/in-force", responses=problem_responses(NoPlanInForce))
+def plan_in_force(services: ServicesDep, at: InstantDep, response: Response) -> PlanView:
+    """Return the version in force at an instant."""
+    plan = services.locators.plan_at(at)
+    response.headers["ETag"] = plan_etag(plan)
+    return plan_view(plan)
+
+
+@router.get("/{plan_id}", responses=problem_responses(UnknownPlan))
+def get_plan(plan_id: str, services: ServicesDep, response: Response) -> PlanView:
+    """Return one plan version; its ETag is what `If-Match` needs."""
+    with services.storage.unit_of_work() as work:
+        plan = work.plans.get(plan_id)
+    response.headers["ETag"] = plan_etag(plan)
+    return plan_view(plan)
+
+
+@router.get("/{plan_id}/certificate", responses=problem_responses(UnknownPlan, NoCertificate))
+def get_certificate(plan_id: str, services: ServicesDep) -> CertificateView:
+    """Return the certificate: numbers, tolerances, digest, versions, time."""
+    with services.storage.unit_of_work() as work:
+        plan = work.plans.get(plan_id)
+    if plan.certificate is None:
+        raise NoCertificate(plan=plan_id)
+    return CertificateView(plan=plan_id, certificate=plan.certificate)
+
+
+@router.get(
+    "/{plan_id}/findings",
+    response_class=Response,
+    responses={**LIST_RESPONSES, **problem_responses(UnknownPlan)},
+)
+def get_findings(plan_id: str, request: Request, services: ServicesDep) -> Response:
+    """Check the plan now and return its findings as a layer; empty when it is clean."""
+    etag = request_etag(request, services.storage.version_stamp())
+    known = not_modified(request, etag)
+    if known is not None:
+        return known
+    with services.storage.unit_of_work() as work:
+        work.plans.get(plan_id)
+        certificate = planning.certify_plan(work, plan_id)
+    findings = certificate.findings
+    body = feature_collection(
+        findings, FINDING_COLUMNS, extra={"numberReturned": len(findings), "links": []}
+    )
+    return answer(body, GEOJSON, etag)
+
+
+@router.get(
+    "/{plan_id}/areas",
+    response_class=Response,
+    responses={**LIST_RESPONSES, **problem_responses(UnknownPlan)},
+)
+def get_areas(
+    plan_id: str,
+    request: Request,
+    services: ServicesDep,
+    level: Annotated[Literal["community", "subdistrict", "city"] | None, Query()] = None,
+    bbox: BoxDep = None,
+) -> Response:
+    """Return communities, subdistricts and the city as derived on publication."""
+    etag = request_etag(request, services.storage.version_stamp())
+    known = not_modified(request, etag)
+    if known is not None:
+        return known
+    with services.storage.unit_of_work() as work:
+        work.plans.get(plan_id)
+        areas = work.plans.areas(plan_id, level)
+    if bbox is not None and len(areas):
+        areas = areas.cx[bbox.west : bbox.east, bbox.south : bbox.north]
+    body = feature_collection(
+        areas, AREAS.public_columns, extra={"numberReturned": len(areas), "links": []}
+    )
+    return answer(body, GEOJSON, etag)
+
+
+@router.get(
+    "/{plan_id}/exclusions",
+    response_class=Response,
+    responses={**LIST_RESPONSES, **problem_responses(UnknownPlan)},
+)
+def get_exclusions(plan_id: str, request: Request, services: ServicesDep) -> Response:
+    """Return the registered exclusions: rivers, lakes, airfields."""
+    etag = request_etag(request, services.storage.version_stamp())
+    known = not_modified(request, etag)
+    if known is not None:
+        return known
+    with services.storage.unit_of_work() as work:
+        work.plans.get(plan_id)
+        found = work.plans.exclusions(plan_id)
+    body = feature_collection(
+        found, EXCLUSIONS.public_columns, extra={"numberReturned": len(found), "links": []}
+    )
+    return answer(body, GEOJSON, etag)
+
+
+@router.get("/{plan_id}/lineage", responses=problem_responses(UnknownPlan))
+def get_lineage(
+    plan_id: str,
+    services: ServicesDep,
+    since: Annotated[
+        str | None, Query(description="Older plan; the plan's base when not given.")
+    ] = None,
+) -> Lineage:
+    """Return where the cells of this plan come from."""
+    with services.storage.unit_of_work() as work:
+        plan = work.plans.get(plan_id)
+        old = since or plan.base_id
+        if old is None:
+            return Lineage(old_plan="", new_plan=plan_id, counts={}, rows=[])
+        work.plans.get(old)
+        table = work.plans.lineage(old, plan_id)
+    table = table.astype(object).where(table.notna(), None)
+    rows = [LineageRow(**{str(k): v for k, v in row.items()}) for row in table.to_dict("records")]
+    counts = {str(k): int(v) for k, v in table["kind"].value_counts().sort_index().items()}
+    return Lineage(old_plan=old, new_plan=plan_id, counts=counts, rows=rows)
+
+
+@router.post(
+    "/{plan_id}/publish",
+    responses=problem_responses(
+        UnknownPlan, PlanNotPublishable, IllegalTransition, StaleVersion, PreconditionMissing
+    ),
+)
+def publish_plan(
+    plan_id: str,
+    body: PublishRequest,
+    services: ServicesDep,
+    response: Response,
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", description="ETag of the plan that was seen.")
+    ] = None,
+) -> PlanView:
+    """Put a plan into force; refused while a finding of its certificate stands.
+
+    The version before it is superseded, areas and lineage are derived, and new requests are
+    located in the new version at once.
+    """
+    now = services.clock()
+    start = now
+    if body.effective_from is not None:
+        zone = services.settings.grid.timezone
+        start = parse_instant(body.effective_from, zone, field="effective_from")
+    with services.storage.unit_of_work() as work:
+        plan = work.plans.get(plan_id)
+    if if_match is None:
+        raise PreconditionMissing
+    if not matches(if_match, plan_etag(plan)):
+        raise StaleVersion(kind="plan", key=plan_id, current=plan.revision, given=if_match[:60])
+    published = planning.publish(services.storage, plan_id, start, now)
+    response.headers["ETag"] = plan_etag(published)
+    return plan_view(published)

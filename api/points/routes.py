@@ -1,0 +1,112 @@
+"""Evaluation points: list, one, visits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pandas as pd
+from fastapi import APIRouter, Query, Request, Response
+
+from api.dependencies import BoxDep, InstantDep, ServicesDep, SinceDep, UntilDep, filters
+from api.pagination import PageDep
+from api.problems import problem_responses
+from api.records import (
+    LIST_RESPONSES,
+    ONE_RESPONSES,
+    ROWS_RESPONSES,
+    FormatDep,
+    one_answer,
+    page_answer,
+)
+from api.spatial_filters import in_community
+from gridsvc.errors import NotFoundError
+from gridsvc.layers import POINTS, VISITS
+from gridsvc.points import last_visits
+
+router = APIRouter(prefix="/api/v1/points", tags=["points 测评点位"])
+VISIT_COLUMNS = ("last_visit", "days_since", "due")
+
+
+@router.get("", response_class=Response, responses={**LIST_RESPONSES, **problem_responses()})
+def list_points(
+    request: Request,
+    services: ServicesDep,
+    at: InstantDep,
+    page: PageDep,
+    bbox: BoxDep = None,
+    cell: Annotated[str | None, Query(description="Cell code.")] = None,
+    community: Annotated[str | None, Query(description="12-digit community code.")] = None,
+    category: Annotated[list[str] | None, Query(description="Categories; repeatable.")] = None,
+    placement: Annotated[
+        Literal["placed", "on_border", "outside", "no_coordinates", "invalid_coordinates"] | None,
+        Query(),
+    ] = None,
+    visits: Annotated[bool, Query(description="Add last visit, days since, due.")] = False,
+    f: FormatDep = None,
+) -> Response:
+    """List evaluation points ordered by id, unplaced ones with their reason."""
+
+    def fetch() -> pd.DataFrame:
+        where = filters(cell_code=cell, category=category, placement=placement)
+        with services.storage.unit_of_work() as work:
+            if community is not None:
+                where = in_community(services, community, where)
+            frame = work.records("points").frame(
+                where=where or None, bbox=bbox, after=page.after, limit=page.fetch
+            )
+            if visits:
+                done = work.records("visits").frame(until=at)
+                frame = frame.join(last_visits(frame, done, at))
+        return frame
+
+    stamp = services.storage.version_stamp()
+    more = VISIT_COLUMNS if visits else ()
+    part = at.replace(second=0, microsecond=0) if visits else None
+    return page_answer(
+        request, POINTS, page, stamp, fetch, f, more_columns=more, etag_parts=(part,)
+    )
+
+
+@router.get(
+    "/{point_id}",
+    response_class=Response,
+    responses={**ONE_RESPONSES, **problem_responses(NotFoundError)},
+)
+def get_point(point_id: str, request: Request, services: ServicesDep) -> Response:
+    """Return one evaluation point."""
+
+    def fetch() -> pd.Series:
+        with services.storage.unit_of_work() as work:
+            return work.records("points").get(point_id)
+
+    return one_answer(request, POINTS, services.storage.version_stamp(), fetch)
+
+
+@router.get(
+    "/{point_id}/visits",
+    response_class=Response,
+    responses={**ROWS_RESPONSES, **problem_responses(NotFoundError)},
+)
+def list_visits(
+    point_id: str,
+    request: Request,
+    services: ServicesDep,
+    page: PageDep,
+    since: SinceDep = None,
+    until: UntilDep = None,
+    f: FormatDep = None,
+) -> Response:
+    """List the visits to one evaluation point."""
+
+    def fetch() -> pd.DataFrame:
+        with services.storage.unit_of_work() as work:
+            work.records("points").get(point_id)
+            return work.records("visits").frame(
+                where={"point_id": point_id},
+                since=since,
+                until=until,
+                after=page.after,
+                limit=page.fetch,
+            )
+
+    return page_answer(request, VISITS, page, services.storage.version_stamp(), fetch, f)
