@@ -39,7 +39,7 @@ def contiguity(geometries: Any, kind: Literal["queen", "rook"] = "queen") -> Any
     if n == 0:
         return sparse.csr_array((0, 0), dtype=np.float64)
     keys, owner = _vertices(shapes) if kind == "queen" else _segments(shapes)
-    label = _labels(keys)
+    label = row_labels(keys)
     pair = np.unique(owner * (int(label.max(initial=0)) + 1) + label)
     width = int(label.max(initial=0)) + 1
     owner, label = pair // width, pair % width
@@ -75,7 +75,7 @@ def _segments(shapes: Any) -> tuple[FloatArray, IntArray]:
     return np.hstack([low, high]), part_of[ring_of[ring[:-1][inside]]].astype(np.int64)
 
 
-def _labels(keys: FloatArray) -> IntArray:
+def row_labels(keys: FloatArray) -> IntArray:
     """Return equal integers for bitwise equal rows, exactly: by hash, by sorting if it collides."""
     bits = np.ascontiguousarray(keys).view(np.uint64)
     code = np.zeros(len(bits), dtype=np.uint64)

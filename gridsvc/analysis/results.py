@@ -173,7 +173,12 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One instruction of the printable sheet: where, which way, along which street, how far."""
+    """One instruction of the printable sheet: where, which way, along which street, how far.
+
+    ``instruction`` is a language-neutral key: ``depart, continue, straight, slight_left, left,
+    sharp_left, slight_right, right, sharp_right, uturn, arrive, finish``. ``length_m`` is the way
+    to the next instruction, ``bearing_deg`` the direction to take, clockwise from grid north.
+    """
 
     at: Point
     instruction: str
@@ -184,7 +189,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class PatrolRound:
-    """One round of one inspector: start, stops in order, the walked line and its turns."""
+    """One round of one inspector: start, stops in order, the walked line and its turns.
+
+    ``path`` holds one line per leg (EPSG:4490, index = order of the stop it leads to; the last
+    leads back to the start). ``length_m`` includes the way back and all off-network legs.
+    """
 
     number: int
     person_id: str | None
@@ -211,7 +220,8 @@ class PatrolPlan:
 
     ``dropped`` lists points that could not be served with the reason (columns ``point_id, name,
     reason``); ``lower_bound_m`` is a proven bound on the total length where one exists;
-    ``verified`` holds the checker's findings (empty tuple = none).
+    ``verified`` holds the checker's findings (empty tuple = none). ``window`` is the visit window
+    planned for, ``max_snap_m`` the farthest off-network leg that was accepted.
     """
 
     area_kind: str
@@ -231,3 +241,5 @@ class PatrolPlan:
     lower_bound_m: float | None = None
     verified: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    window: str | None = None
+    max_snap_m: float = 100.0

@@ -1,0 +1,20 @@
+"""Patrols: the walking network, rounds over points, their check and exchange formats."""
+
+from gridsvc.patrol.bounds import one_tree_bound
+from gridsvc.patrol.gpx import to_geojson, to_geojson_text, to_gpx
+from gridsvc.patrol.network import Snap, WalkNetwork
+from gridsvc.patrol.rounds import NoStart, plan_point_rounds, points_in_window
+from gridsvc.patrol.verify import verify_rounds
+
+__all__ = [
+    "NoStart",
+    "Snap",
+    "WalkNetwork",
+    "one_tree_bound",
+    "plan_point_rounds",
+    "points_in_window",
+    "to_geojson",
+    "to_geojson_text",
+    "to_gpx",
+    "verify_rounds",
+]
