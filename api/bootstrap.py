@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from api.settings import Settings
+from gridsvc.services.answers import AnswerDesk
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage
 from gridsvc.services.responsibility import ResponsibilityService
@@ -26,9 +27,11 @@ class Services:
     locators: LocatorCache
     clock: Clock = field(default=utc_now)
     responsibility: ResponsibilityService = field(init=False)
+    desk: AnswerDesk = field(init=False)
 
     def __post_init__(self) -> None:
         self.responsibility = ResponsibilityService(self.storage)
+        self.desk = AnswerDesk(self.storage, self.locators)
 
     def close(self) -> None:
         """Close all connections."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime
 
 from gridsvc.errors import NoPlanInForce
 from gridsvc.locate import Locator
 from gridsvc.plan.version import PlanVersion, in_force_at
 from gridsvc.services.ports import Storage
+
+RECHECK_S = 0.25
 
 
 class LocatorCache:
@@ -21,33 +25,99 @@ class LocatorCache:
     scheme_id : str
     keep : int
         Locators kept in memory.
+    recheck_s : float
+        Seconds for which ``known_stamp`` trusts what it read last.
+    tick : callable
+        Monotonic seconds.
     """
 
-    def __init__(self, storage: Storage, *, scheme_id: str, keep: int = 4) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        scheme_id: str,
+        keep: int = 4,
+        recheck_s: float = RECHECK_S,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._storage = storage
         self._scheme_id = scheme_id
         self._keep = keep
+        self._recheck_s = recheck_s
+        self._tick = tick
         self._locators: OrderedDict[str, Locator] = OrderedDict()
-        self._plans: list[PlanVersion] = []
-        self._stamp: str | None = None
+        self._plans: tuple[str, list[PlanVersion]] | None = None
+        self._due = 0.0
+        self._expired = True
         self._lock = threading.Lock()
+        self._building: dict[str, threading.Lock] = {}
+
+    # --- what is known of storage ---------------------------------------------------------------
+
+    def refresh(self) -> str:
+        """Ask storage for its stamp now and read the plans again if it changed.
+
+        Call it after publishing; other processes notice by themselves.
+        """
+        self._expired = False
+        stamp = self._storage.version_stamp()
+        self._due = self._tick() + self._recheck_s
+        known = self._plans
+        if known is None or known[0] != stamp:
+            with self._storage.unit_of_work() as work:
+                plans = work.plans.list(self._scheme_id)
+            self._plans = (stamp, plans)
+        return stamp
+
+    def expire(self) -> None:
+        """Let the next question ask storage again (something may have been written)."""
+        self._expired = True
+
+    def known_stamp(self) -> str | None:
+        """Return the stamp read last without asking storage, ``None`` when it has to be asked.
+
+        When the trust in it runs out, one caller gets ``None`` and refreshes while the others
+        go on with what is known; after ``expire`` everybody gets ``None``.
+        """
+        known = self._plans
+        if known is None or self._expired:
+            return None
+        now = self._tick()
+        if now >= self._due:
+            self._due = now + self._recheck_s
+            return None
+        return known[0]
+
+    # --- plans and locators -----------------------------------------------------------------------
 
     def plan_at(self, at: datetime) -> PlanVersion:
-        """Return the plan in force at an instant.
+        """Return the plan in force at an instant, storage asked for changes.
 
         Raises
         ------
         NoPlanInForce
         """
-        stamp = self._storage.version_stamp()
-        if stamp != self._stamp:
-            with self._storage.unit_of_work() as work:
-                plans = work.plans.list(self._scheme_id)
-            self._plans, self._stamp = plans, stamp
-        plan = in_force_at(self._plans, at)
+        self.refresh()
+        return self.known_plan_at(at)
+
+    def known_plan_at(self, at: datetime) -> PlanVersion:
+        """Return the plan in force at an instant as far as known, without asking storage.
+
+        Raises
+        ------
+        NoPlanInForce
+        """
+        plans = self._plans[1] if self._plans is not None else []
+        plan = in_force_at(plans, at)
         if plan is None:
             raise NoPlanInForce(at=at.isoformat())
         return plan
+
+    def plan_changes(self) -> list[datetime]:
+        """Return the instants at which the plan in force changes, as far as known."""
+        plans = self._plans[1] if self._plans is not None else []
+        instants = {p.effective_from for p in plans} | {p.effective_to for p in plans}
+        return sorted(i for i in instants if i is not None)
 
     def at(self, at: datetime) -> tuple[PlanVersion, Locator]:
         """Return the plan in force at an instant and its locator."""
@@ -55,17 +125,29 @@ class LocatorCache:
         return plan, self.of(plan.id)
 
     def of(self, plan_id: str) -> Locator:
-        """Return the locator of one plan, building it when needed."""
+        """Return the locator of one plan, building it when needed (once, however many ask)."""
+        found = self._held(plan_id)
+        if found is not None:
+            return found
+        with self._lock:
+            building = self._building.setdefault(plan_id, threading.Lock())
+        with building:
+            found = self._held(plan_id)
+            if found is not None:
+                return found
+            with self._storage.unit_of_work() as work:
+                cells = work.plans.cells(plan_id)
+            locator = Locator.from_cells(cells)
+            with self._lock:
+                self._locators[plan_id] = locator
+                while len(self._locators) > self._keep:
+                    self._locators.popitem(last=False)
+                self._building.pop(plan_id, None)
+        return locator
+
+    def _held(self, plan_id: str) -> Locator | None:
         with self._lock:
             found = self._locators.get(plan_id)
             if found is not None:
                 self._locators.move_to_end(plan_id)
-                return found
-        with self._storage.unit_of_work() as work:
-            cells = work.plans.cells(plan_id)
-        locator = Locator.from_cells(cells)
-        with self._lock:
-            self._locators[plan_id] = locator
-            while len(self._locators) > self._keep:
-                self._locators.popitem(last=False)
-        return locator
+            return found
