@@ -121,6 +121,7 @@ TABLE: dict[type[GridsvcError], Kind] = {
     errors.UnreadableSource: Kind(422, "unreadable-source", "文件无法读取", "Unreadable file"),
     errors.EmptySource: Kind(422, "empty-source", "文件没有记录", "Empty file"),
     errors.InvalidCode: Kind(422, "invalid-code", "编码无效", "Invalid code"),
+    errors.OverlappingCells: Kind(422, "overlapping-cells", "网格重叠", "Overlapping cells"),
     errors.UnknownClass: Kind(422, "unknown-class", "未知类别", "Unknown class"),
     errors.RejectedRows: Kind(422, "rejected-rows", "记录有误", "Rows rejected"),
     errors.DecisionNeeded: Kind(422, "decision-needed", "需要人工决定", "A decision is needed"),

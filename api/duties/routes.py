@@ -53,7 +53,9 @@ def list_duties(
     person: Annotated[str | None, Query(description="Person id.")] = None,
     unit: Annotated[str | None, Query(description="Unit id.")] = None,
     target_kind: Annotated[
-        Literal["cell", "community", "subdistrict", "point", "class"] | None, Query()
+        Literal["cell", "community", "subdistrict", "city", "point", "class", "road", "river"]
+        | None,
+        Query(),
     ] = None,
     cell: Annotated[str | None, Query(description="Bound to exactly this cell.")] = None,
     community: Annotated[str | None, Query(description="Bound to exactly this community.")] = None,
