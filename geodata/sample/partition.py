@@ -75,21 +75,39 @@ class _Divider:
         for side in sides:
             shapely.prepare(side)
             pieces.append(Piece(side, everybody[shapely.contains_xy(side, *self.xy.T)]))
-        pieces = self._cut_all(pieces, LineString(terrain.valley.exterior), 2e5)
+        pieces = [q for p in pieces for q in self._cut_all([p], self._foot_line(p), 2e5)]
         for line in terrain.border_lines:
             pieces = self._cut_all(pieces, line, 2e5)
         pieces = self._join_small(pieces, subdistricts)
         pieces = self._grow(pieces, subdistricts, 0.0)
         for i, piece in enumerate(pieces):
             piece.subdistrict = i
-        pieces = self._cut_all(pieces, LineString(terrain.inner_valley.exterior), 6e4)
         for line in terrain.cross_lines:
             if line not in terrain.border_lines:
                 pieces = self._cut_all(pieces, line, 6e4)
+        inner = LineString(terrain.inner_valley.exterior)
+        usual = len(self.xy) / terrain.territory.area
+        pieces = [
+            q
+            for p in pieces
+            for q in (
+                self._cut_all([p], inner, 6e4)
+                if len(p.people) / p.polygon.area > 2.0 * usual
+                else [p]
+            )
+        ]
         pieces = self._grow(pieces, communities, 0.30)
         for i, piece in enumerate(pieces):
             piece.community = i
         return Division(self._grow(pieces, cells, 0.05), self.xy)
+
+    def _foot_line(self, side: Piece) -> LineString:
+        terrain = self.terrain
+        place = side.polygon.representative_point()
+        near = terrain.river_line.project(place)
+        a, b = (terrain.river_line.interpolate(near + d) for d in (-5.0, 5.0))
+        turn = (b.x - a.x) * (place.y - a.y) - (b.y - a.y) * (place.x - a.x)
+        return terrain.foot_lines[0 if turn > 0 else 1]
 
     def _join_small(self, pieces: list[Piece], most: int) -> list[Piece]:
         """Join the lightest piece to the neighbour with the longest common edge, until few."""
@@ -177,10 +195,8 @@ class _Divider:
                 found = self._candidate(polygon, x, y, size, step, across)
                 if found is not None and (best is None or found[0] > best[0]):
                     best = found
-                if best is not None and (best[0] > 0.62 or not self.fine):
+                if best is not None and (best[0] > 1.02 or not self.fine):
                     break
-            if best is not None and best[0] > 0.75:
-                break
         if best is None:
             return None
         for end in (best[2][0], best[2][-1]):

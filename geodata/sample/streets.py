@@ -74,7 +74,8 @@ def make_streets(terrain: Terrain, ground: Ground, seed: int) -> StreetNetwork:
     arcs, kind, is_bridge = arcs[keep], kind[keep], is_bridge[keep]
     island = island[keep]
     special = {
-        "环城路": LineString(translate(terrain.valley.exterior, east, north)),
+        "环城东路": translate(terrain.foot_lines[1], east, north),
+        "环城西路": translate(terrain.foot_lines[0], east, north),
         "中山大道": LineString(translate(terrain.inner_valley.exterior, east, north)),
     }
     names = _names(arcs, kind, is_bridge, special, bank_road, rng)
@@ -128,7 +129,7 @@ def _edges_with_streets(
     kind[between_com & (density > 0.24)] = "tertiary"
     kind[between_sub & (density > 0.24)] = "secondary"
     for line, name in (
-        (LineString(terrain.valley.exterior), "primary"),
+        *((line, "primary") for line in terrain.foot_lines),
         (LineString(terrain.inner_valley.exterior), "primary"),
     ):
         kind[inner & _near(middle, [translate(line, east, north)], 2.0)] = name

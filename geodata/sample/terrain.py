@@ -59,8 +59,10 @@ class Terrain:
         Water between the banks, inside the territory.
     territory : Polygon
         Declared territory with the river.
-    valley, inner_valley : Polygon
-        Valley floor, and the part on the river's side of the middle road.
+    foot_lines : tuple of LineString
+        Foot of the hills left and right of the river, each as a closed line around the valley.
+    inner_valley : Polygon
+        The part of the valley floor on the river's side of the middle road.
     cross_lines : tuple of LineString
         Roads across the valley at the bridges; some go on into the side valleys.
     border_lines : tuple of LineString
@@ -78,7 +80,7 @@ class Terrain:
     river_line: LineString
     river: Polygon
     territory: Polygon
-    valley: Polygon
+    foot_lines: tuple[LineString, LineString]
     inner_valley: Polygon
     cross_lines: tuple[LineString, ...]
     border_lines: tuple[LineString, ...]
@@ -168,28 +170,32 @@ def make_terrain(seed: int, cells: int) -> Terrain:
     station -= station[np.argmin(np.hypot(*xy.T))]
     water = _water(seed, xy, normal, station)
     territory = _territory(seed, cells, water)
-    half_width = _valley_half_width(station)
-    valley = _ribbon(xy, half_width)
-    inner = _ribbon(xy, 110.0 + 0.42 * (half_width - 110.0))
+    widths = [_valley_half_width(seed, side, station) for side in ("left", "right")]
+    feet = [LineString(_ribbon(xy, width, 260.0).exterior) for width in widths]
+    half_width = np.mean(widths, axis=0)
+    inner = _ribbon(xy, 110.0 + 0.42 * (half_width - 110.0), 500.0)
     spacing = 50.0 * along**0.5
     west, south, east, north = territory.buffer(600.0).bounds
     gx, gy = np.meshgrid(np.arange(west, east, spacing), np.arange(south, north, spacing))
     tree = cKDTree(xy)
     distance, nearest = tree.query(np.column_stack([gx.ravel(), gy.ravel()]))
     distance, nearest = distance.reshape(gx.shape), nearest.reshape(gx.shape)
-    cos2, sin2 = _directions(seed, tangent[nearest], distance / half_width[nearest], spacing)
+    offset = np.column_stack([gx.ravel(), gy.ravel()]).reshape(*gx.shape, 2) - xy[nearest]
+    is_left = np.einsum("ijk,ijk->ij", offset, normal[nearest]) > 0
+    foot = np.where(is_left, widths[0][nearest], widths[1][nearest])
+    cos2, sin2 = _directions(seed, tangent[nearest], distance / foot, spacing)
     partial = Terrain(
-        line, water, territory, valley, inner, (), (), spacing, (west, south), cos2, sin2,
+        line, water, territory, (feet[0], feet[1]), inner, (), (), spacing, (west, south), cos2, sin2,
         np.zeros_like(cos2),
     )  # fmt: skip
     cross, border, side = _cross_lines(partial, xy, station, half_width)
-    density = _density(seed, gx, gy, distance, half_width[nearest], station[nearest], side, along)
+    density = _density(seed, gx, gy, distance, foot, station[nearest], side, along)
     shapely.prepare(territory)
     inside = shapely.contains_xy(territory, gx.ravel(), gy.ravel()).reshape(gx.shape)
     density[~inside] *= 0.02
     return Terrain(
-        line, water.intersection(territory), territory, valley, inner, cross, border, spacing,
-        (west, south), cos2, sin2, density,
+        line, water.intersection(territory), territory, (feet[0], feet[1]), inner, cross, border,
+        spacing, (west, south), cos2, sin2, density,
     )  # fmt: skip
 
 
@@ -235,20 +241,23 @@ def _territory(seed: int, cells: int, water: Polygon) -> Polygon:
     return Polygon(np.round(ring * scale, 3))
 
 
-def _valley_half_width(station: FloatArray) -> FloatArray:
-    """Metres from the river's centre line to the foot of the hills."""
-    wide = 760.0 + 420.0 * np.exp(-(((station - 100.0) / 1900.0) ** 2))
-    wide += 330.0 * np.exp(-(((station - 4600.0) / 1100.0) ** 2))
-    wide += 180.0 * np.exp(-(((station + 4100.0) / 900.0) ** 2))
-    return np.asarray(wide + 60.0 * np.sin(station / 700.0))
+def _valley_half_width(seed: int, side: str, station: FloatArray) -> FloatArray:
+    """Return metres from the river's centre line to the foot of the hills on one side."""
+    p = generator(seed, f"valley {side}").uniform(0, 2 * np.pi, 3)
+    shift = 650.0 if side == "left" else -650.0
+    wide = 640.0 + 480.0 * np.exp(-(((station - 100.0 - shift) / 1700.0) ** 2))
+    wide += 380.0 * np.exp(-(((station - 4600.0 + shift) / 1000.0) ** 2))
+    wide += 260.0 * np.exp(-(((station + 4100.0 - shift) / 800.0) ** 2))
+    wide += 130.0 * np.sin(station / 640.0 + p[0]) + 75.0 * np.sin(station / 300.0 + p[1])
+    return np.asarray(np.maximum(wide + 40.0 * np.sin(station / 170.0 + p[2]), 330.0))
 
 
-def _ribbon(xy: FloatArray, half_width: FloatArray) -> Polygon:
-    discs = shapely.buffer(shapely.points(xy[::4]), half_width[::4], quad_segs=16)
+def _ribbon(xy: FloatArray, half_width: FloatArray, smooth: float) -> Polygon:
+    discs = shapely.buffer(shapely.points(xy[::2]), half_width[::2], quad_segs=24)
     ribbon = shapely.union_all(discs)
-    ribbon = shapely.buffer(shapely.buffer(ribbon, 500.0), -500.0)
-    ribbon = shapely.simplify(ribbon, 2.0)
-    return Polygon(shapely.segmentize(ribbon.exterior, 60.0))
+    ribbon = shapely.buffer(shapely.buffer(ribbon, smooth), -smooth - 90.0)
+    ribbon = shapely.simplify(shapely.buffer(ribbon, 90.0), 2.0)
+    return Polygon(shapely.segmentize(ribbon.exterior, 50.0))
 
 
 def _directions(
@@ -311,7 +320,7 @@ def _density(
         vertices = shapely.get_coordinates(shapely.segmentize(line, 20.0))
         away = cKDTree(vertices).query(places)[0].reshape(shape)
         outside = np.clip(distance / half_width - 1.0, 0.0, None)
-        density += 0.20 * np.exp(-((away / 230.0) ** 2)) * np.exp(-((outside / 1.6) ** 2))
+        density += 0.34 * np.exp(-((away / 210.0) ** 2)) * np.exp(-((outside / 1.3) ** 2))
     west, south, east, north = gx.min(), gy.min(), gx.max(), gy.max()
     for _ in range(round(9 * along**2)):
         x, y = rng.uniform(west, east), rng.uniform(south, north)
