@@ -243,7 +243,7 @@ def certify(
             covered = _outline(union, excluded)
         if len(barred):
             check_exclusions(shapes, names, barred, found)
-        check_parts(shapes, registered_parts, registered_holes, found)
+        check_parts(shapes, registered_parts, registered_holes, excluded, found)
         figures |= _measure(shapes, table, barred)
     check_codes(cells, code_system, found)
     if areas is not None and len(usable) == len(codes):

@@ -75,7 +75,7 @@ def check_shapes(codes: list[str], shapes: ObjectArray, found: FindingList) -> O
 
 def mended(shape: Any) -> Any:
     """Return the polygonal part of a made-valid shape, ``None`` if nothing usable is left."""
-    if not np.isfinite(shapely.get_coordinates(shape)).all():
+    if shape is None or not np.isfinite(shapely.get_coordinates(shape)).all():
         return None
     try:
         fixed = shapely.make_valid(shape, method="structure", keep_collapsed=False)
@@ -97,6 +97,16 @@ def polygonal(shape: Any) -> Any:
     if not parts:
         return None
     return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+
+
+def usable_polygons(shapes: ObjectArray) -> ObjectArray:
+    """Return each shape as a valid Polygon or MultiPolygon, ``None`` where nothing is left."""
+    result: ObjectArray = np.array(shapes, dtype=object)
+    valid = shapely.is_valid(result)
+    plain = valid & (shapely.get_type_id(result) == _POLYGON) & ~shapely.is_empty(result)
+    for i in np.flatnonzero(~plain):
+        result[i] = polygonal(result[i]) if valid[i] else mended(result[i])
+    return result
 
 
 def wide(shapes: Any, metric_epsg: int, least_m: float = THIN_M) -> tuple[ObjectArray, FloatArray]:
@@ -313,9 +323,10 @@ def check_parts(
     shapes: Shapes,
     registered_parts: Collection[str],
     registered_holes: Collection[str],
+    excluded: Any,
     found: FindingList,
 ) -> None:
-    """Test 5: one part per cell and no hole, unless registered."""
+    """Test 5: one part per cell and no hole, unless registered or an exclusion fills it."""
     count = shapely.get_num_geometries(shapes.sound)
     allowed = set(map(str, registered_parts))
     for i in np.flatnonzero(count > 1):
@@ -329,5 +340,8 @@ def check_parts(
             continue
         for ring in shapely.get_rings(parts[k])[1:]:
             hole = shapely.polygons(ring)
+            rest = hole if excluded is None else shapely.difference(hole, excluded)
+            if len(wide(rest, shapes.metric_epsg)[0]) == 0:
+                continue
             area = float(shapely.area(to_metric(hole, shapes.metric_epsg)))
             found.add("hole", [code], hole, measure=area)

@@ -28,15 +28,16 @@ from gridsvc.crs import (
 from gridsvc.errors import CrsMismatch, DecisionNeeded, Fault, InputError, RejectedRows
 from gridsvc.layers import EXCLUSIONS, normalize
 from gridsvc.quality.absorb import absorb
-from gridsvc.quality.checks import degrees_of, mended, polygonal, wide
+from gridsvc.quality.checks import degrees_of, polygonal, usable_polygons, wide
 from gridsvc.quality.decisions import OpenDecision, ask, check_decisions
-from gridsvc.quality.discrepancy import LEAST_SNAP_M, estimate_discrepancy, snapping_for
+from gridsvc.quality.discrepancy import LEAST_SNAP_M, estimate_discrepancy
 from gridsvc.quality.repair_log import RepairLog, compare
 from gridsvc.quality.segments import SegmentTable, ordered
 from gridsvc.types import ObjectArray, Progress, no_progress
 
 WideGaps = Literal["ask", "fill", "exclude", "leave"]
 _ROUNDS = 5
+_RETRIES = 4
 _SHRUNK = 0.5
 
 
@@ -153,9 +154,10 @@ def repair(
     work.obey()
     progress("clean", 0.1)
     discrepancy = estimate_discrepancy(to_metric(work.usable(), work.epsg))
-    snap = snapping_for(discrepancy) if snap_m is None else snap_m
+    snap = discrepancy.snap_m if snap_m is None else snap_m
     fill = max(gap_width_m, 2.0 * snap) if fill_width_m is None else fill_width_m
-    work.clean(snap)
+    if not discrepancy.matched:
+        snap = work.clean(snap, fill, retry=snap_m is None)
     progress("parts", 0.5)
     work.settle_parts(fill)
     if territory is not None:
@@ -163,10 +165,11 @@ def repair(
         work.fit(territory, fill, wide_gaps)
     progress("gaps", 0.65)
     work.settle_gaps(fill, wide_gaps)
-    work.close_inlets(gap_width_m)
+    if work.close_inlets(gap_width_m):
+        work.settle_gaps(fill, wide_gaps)
     work.ensure_valid()
     progress("log", 0.8)
-    result = work.result(discrepancy, snap)
+    result = work.result(discrepancy.metres, snap)
     progress("done", 1.0)
     return result
 
@@ -190,7 +193,8 @@ def _faults(layer: gpd.GeoDataFrame) -> list[Fault]:
     faults: list[Fault] = []
     if not len(layer):
         faults.append(
-            Fault(None, None, "", "没有任何记录", "there is no record", "请确认图层", "check the layer")
+            Fault(None, None, "", "没有任何记录", "there is no record",
+                  "请确认图层", "check the layer")
         )  # fmt: skip
     seen: dict[str, int] = {}
     finite = np.array([bool(np.isfinite(shapely.get_coordinates(g)).all()) for g in shapes])
@@ -214,7 +218,7 @@ def _faults(layer: gpd.GeoDataFrame) -> list[Fault]:
             faults.append(Fault(row, "geometry", code, f"是 {name},网格必须是面",
                                 f"is a {name}; cells must be polygons",
                                 "请选择面图层,点和线另行导入",
-                                "choose the polygon layer; import points and lines as such"))  # fmt: skip
+                                "choose the polygon layer"))  # fmt: skip
     return faults
 
 
@@ -240,6 +244,8 @@ class _Repair:
         self.log = RepairLog()
         self.open: list[OpenDecision] = []
         self.filled: list[Any] = []
+        self.seen: set[str] = set()
+        self.touched = False
         self.dropped = {c for c, a in self.answers.items() if a == "drop"}
         self.before = self.given.copy()
         self.shapes = self.given.copy()
@@ -278,25 +284,25 @@ class _Repair:
         """Make each shape valid, keep polygons only, log what changed."""
         mixed = shapely.get_type_id(self.given) == 7
         valid = shapely.is_valid(self.given)
-        for i, code in enumerate(self.codes):
-            shape = self.given[i]
-            fixed = polygonal(shape) if valid[i] else mended(shape)
-            if fixed is not None and shapely.area(fixed) == 0.0:
-                fixed = None
-            self.shapes[i] = fixed
+        self.shapes = usable_polygons(self.given)
+        self.shapes[np.nan_to_num(shapely.area(self.shapes)) == 0.0] = None
+        raw = shapely.area(to_metric(self.given, self.epsg))
+        after = shapely.area(to_metric(self.shapes, self.epsg))
+        for i in np.flatnonzero(shapely.is_missing(self.shapes) | mixed | ~valid):
+            code, fixed = self.codes[i], self.shapes[i]
             if code in self.dropped:
                 continue
             if fixed is None:
                 self.open.append(ask("no_area", code, None))
                 continue
-            after = float(shapely.area(to_metric(fixed, self.epsg)))
             if not valid[i]:
-                reason = str(shapely.is_valid_reason(shape))
-                raw = float(shapely.area(to_metric(shape, self.epsg)))
-                self.log.add("made_valid", code, fixed, area=abs(after - raw), before=raw,
-                             after=after, gained_by=code, detail=reason)  # fmt: skip
+                reason = str(shapely.is_valid_reason(self.given[i]))
+                self.log.add("made_valid", code, fixed, area=float(abs(after[i] - raw[i])),
+                             before=float(raw[i]), after=float(after[i]), gained_by=code,
+                             detail=reason)  # fmt: skip
             if mixed[i]:
-                self.log.add("lines_dropped", code, fixed, before=after, after=after)
+                self.log.add("lines_dropped", code, fixed, before=float(after[i]),
+                             after=float(after[i]))  # fmt: skip
         self.before = self.shapes.copy()
         counts = shapely.get_num_geometries(self.shapes)
         self.parts_before = np.where(shapely.is_missing(self.shapes), 0, counts)
@@ -319,25 +325,56 @@ class _Repair:
                     rest = shapely.difference(self.shapes[j], self.shapes[i])
                     self.shapes[j] = polygonal(canonical_geometry(rest))
 
-    def clean(self, snap: float) -> None:
-        """Snap and resolve overlaps in the metric plane unless every edge matches already."""
-        present = np.flatnonzero(~shapely.is_missing(self.shapes))
-        if len(present) == 0 or self._matched(present):
-            return
-        tolerance = snap
-        for _ in range(_ROUNDS):
-            metric = to_metric(self.shapes[present], self.epsg)
-            cleaned = _coverage_clean(metric, tolerance)
-            stored = to_storage(cleaned, self.epsg)
-            self.shapes[present] = [polygonal(g) if shapely.is_valid(g) else mended(g) for g in stored]
-            present = np.flatnonzero(~shapely.is_missing(self.shapes))
-            if self._matched(present):
-                return
-            tolerance = LEAST_SNAP_M
+    def clean(self, snap: float, fill: float, *, retry: bool) -> float:
+        """Snap and resolve overlaps.
 
-    def _matched(self, present: Any) -> bool:
-        shapes = self.shapes[present]
-        return bool(shapely.is_valid(shapes).all() and shapely.coverage_is_valid(shapes))
+        When cells vanish or fall apart at the given distance, down to an eighth of it is tried:
+        the largest distance with the fewest losses is taken. Returns the distance used.
+        """
+        present = np.flatnonzero(~shapely.is_missing(self.shapes))
+        best: tuple[int, float, ObjectArray] | None = None
+        for halving in range(_RETRIES if retry else 1):
+            tolerance = max(LEAST_SNAP_M, snap / 2**halving)
+            shapes = self._cleaned(self.shapes[present], tolerance)
+            losses = self._losses(present, shapes, fill)
+            if best is None or losses < best[0]:
+                best = (losses, tolerance, shapes)
+            if losses == 0 or tolerance == LEAST_SNAP_M:
+                break
+        if best is None:
+            return snap
+        self.shapes[present] = best[2]
+        return best[1]
+
+    def _cleaned(self, shapes: ObjectArray, tolerance: float) -> ObjectArray:
+        """Clean in the metric plane and round to the lattice until the edges match there too."""
+        current = shapes
+        for _ in range(_ROUNDS):
+            full = np.flatnonzero(~shapely.is_missing(current))
+            stored = to_storage(
+                _coverage_clean(to_metric(current[full], self.epsg), tolerance), self.epsg
+            )
+            result = np.full(len(current), None, dtype=object)
+            result[full] = usable_polygons(stored)
+            current = result
+            if self._matched(current[~shapely.is_missing(current)]):
+                break
+            tolerance = LEAST_SNAP_M
+        return current
+
+    def _losses(self, present: Any, shapes: ObjectArray, fill: float) -> int:
+        """Count cells that vanished, and parts that split off and are too wide to be slivers."""
+        lost = int(shapely.is_missing(shapes).sum())
+        counts = shapely.get_num_geometries(shapes)
+        for k in np.flatnonzero(counts > np.maximum(self.parts_before[present], 1)):
+            parts = to_metric(shapely.get_parts(shapes[k]), self.epsg)
+            width = np.sort(2.0 * shapely.area(parts) / shapely.length(parts))[::-1]
+            lost += int((width[self.parts_before[present[k]] :] > fill).sum())
+        return lost
+
+    @staticmethod
+    def _matched(shapes: ObjectArray) -> bool:
+        return bool(shapely.is_valid(shapes).all()) and bool(shapely.coverage_is_valid(shapes))
 
     def settle_parts(self, fill: float) -> None:
         """Give parts that a cell did not have before to neighbours, or ask."""
@@ -351,7 +388,7 @@ class _Repair:
             metric = to_metric(parts, self.epsg)
             area = shapely.area(metric)
             order = np.lexsort((np.arange(len(parts)), -area))
-            main, rest = order[: self.parts_before[i]], order[self.parts_before[i] :]
+            rest = order[self.parts_before[i] :]
             if answer == "keep_largest":
                 loose = rest
             else:
@@ -363,13 +400,13 @@ class _Repair:
                         self.kept_parts.add(code)
                     else:
                         self.open.append(ask("fell_apart", code, self.shapes[i], measure=left))
-            del main
             kept = np.setdiff1d(np.arange(len(parts)), loose)
             self.shapes[i] = polygonal(shapely.multipolygons(list(parts[kept])))
             pieces += [parts[k] for k in loose]
         if pieces:
             loose_parts = np.array(pieces, dtype=object)
             self.shapes, _ = absorb(self.shapes, loose_parts, self.epsg)
+            self.touched = True
 
     def _gaps(self) -> ObjectArray:
         present = self.shapes[~shapely.is_missing(self.shapes)]
@@ -401,6 +438,9 @@ class _Repair:
         for piece, shape in zip(pieces, metric, strict=True):
             width = inscribed_width(shape)
             key = gap_key(piece)
+            if key in self.seen:
+                continue
+            self.seen.add(key)
             answer = self.answers.get(key) or ("fill" if width <= fill else wide_gaps)
             if answer == "fill":
                 chosen.append(piece)
@@ -413,6 +453,7 @@ class _Repair:
         if chosen:
             self.shapes, owner = absorb(self.shapes, np.array(chosen, dtype=object), self.epsg)
             self.filled += [p for p, o in zip(chosen, owner, strict=True) if o >= 0]
+            self.touched = True
 
     def fit(self, territory: Any, fill: float, wide_gaps: WideGaps) -> None:
         """Cut what reaches beyond the territory, cover what is left open along its rim."""
@@ -432,36 +473,28 @@ class _Repair:
         """Match pieces and cells vertex by vertex; returns the pieces on the lattice."""
         present = np.flatnonzero(~shapely.is_missing(self.shapes))
         count = len(present)
-        both = np.concatenate([self.shapes[present], canonical_geometry(pieces)])
-        for _ in range(_ROUNDS):
-            cleaned = _coverage_clean(to_metric(both, self.epsg), LEAST_SNAP_M)
-            stored = to_storage(cleaned, self.epsg)
-            both = np.array(
-                [polygonal(g) if shapely.is_valid(g) else mended(g) for g in stored], dtype=object
-            )
-            full = both[~shapely.is_missing(both)]
-            both = np.where(shapely.is_missing(both), shapely.Polygon(), both)
-            if shapely.coverage_is_valid(full):
-                break
-        self.shapes[present] = [polygonal(g) for g in both[:count]]
+        both = self._cleaned(
+            np.concatenate([self.shapes[present], canonical_geometry(pieces)]), LEAST_SNAP_M
+        )
+        self.shapes[present] = both[:count]
         loose = shapely.get_parts(both[count:])
-        loose = loose[~shapely.is_empty(loose)]
         return ordered(loose) if len(loose) else loose
 
-    def close_inlets(self, gap_width_m: float) -> None:
+    def close_inlets(self, gap_width_m: float) -> bool:
         """Close gaps at the rim that are open to the outside and narrower than the limit."""
+        closed_any = False
         for _ in range(2):
             present = np.flatnonzero(~shapely.is_missing(self.shapes))
             shapes = self.shapes[present]
             if len(shapes) == 0 or gap_width_m <= 0:
-                return
+                return closed_any
             if shapely.coverage_is_valid(shapes, gap_width=degrees_of(gap_width_m, shapes)):
-                return
+                return closed_any
             metric = to_metric(shapes, self.epsg)
             edges = shapely.coverage_invalid_edges(metric, gap_width=gap_width_m)
             near = np.flatnonzero(~(shapely.is_missing(edges) | shapely.is_empty(edges)))
             if len(near) == 0:
-                return
+                return closed_any
             zone = shapely.union_all(shapely.buffer(edges[near], 2.0 * gap_width_m))
             touching = np.unique(shapely.STRtree(metric).query(zone, predicate="intersects"))
             local = shapely.intersection(
@@ -470,24 +503,36 @@ class _Repair:
             half = 0.55 * gap_width_m
             closed = shapely.buffer(shapely.buffer(local, half), -half)
             pieces = shapely.intersection(shapely.difference(closed, local), zone)
-            loose, _ = wide(to_storage(np.atleast_1d(pieces), self.epsg), self.epsg, 0.01)
-            if self.barred is not None and len(loose):
-                loose = loose[~shapely.intersects(loose, self.barred)]
+            loose, _ = wide(
+                to_storage(np.array([pieces], dtype=object), self.epsg), self.epsg, 0.01
+            )
+            enclosed = self._gaps()
+            barred = [] if self.barred is None else [self.barred]
+            taken = shapely.union_all([*enclosed, *barred])
+            loose = loose[~shapely.intersects(shapely.point_on_surface(loose), taken)]
             if len(loose) == 0:
-                return
+                return closed_any
             loose = self._join(loose)
             self._assign(loose, np.inf, "fill", "wide_gap")
+            closed_any = True
+        return closed_any
 
     def ensure_valid(self) -> None:
         """Clean once more at the least tolerance if filling and rounding broke an edge."""
-        self.clean(LEAST_SNAP_M)
+        if self.touched:
+            present = self.shapes[~shapely.is_missing(self.shapes)]
+            if not self._matched(present):
+                self.clean(LEAST_SNAP_M, 0.0, retry=False)
 
     # --- result -----------------------------------------------------------------------------
 
     def result(self, discrepancy: float, snap: float) -> RepairResult:
         """Log the difference to the input, ask about lost cells, build the frames."""
         self.shapes = np.array(
-            [None if g is None else shapely.orient_polygons(shapely.normalize(g)) for g in self.shapes],
+            [
+                None if g is None else shapely.orient_polygons(shapely.normalize(g))
+                for g in self.shapes
+            ],
             dtype=object,
         )
         filled = np.array(self.filled, dtype=object)
@@ -567,10 +612,10 @@ def _coverage_clean(metric: ObjectArray, snap: float) -> ObjectArray:
     tolerance = snap
     for _ in range(_ROUNDS):
         try:
-            return np.asarray(
-                shapely.coverage_clean(metric, snapping_distance=tolerance, gap_width=0.0),
-                dtype=object,
+            cleaned = shapely.coverage_clean(  # type: ignore[attr-defined]
+                metric, snapping_distance=tolerance, gap_width=0.0
             )
+            return np.array(cleaned, dtype=object)
         except shapely.GEOSException as error:
             failure = str(error)
             tolerance *= 4.0

@@ -24,7 +24,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "网格之间的空隙,划给公共边界最长的邻格",
         "a gap between cells, given to the neighbour with the longest shared border",
     ),
-    "transferred": ("脱离主体的碎块,划给邻格", "a piece cut off from its cell, given to a neighbour"),
+    "transferred": (
+        "脱离主体的碎块,划给邻格",
+        "a piece cut off from its cell, given to a neighbour",
+    ),
     "snapped": ("节点捕捉使边界微移", "the border moved a little by snapping its vertices"),
     "trimmed": ("移到网格之外(辖区外或捕捉所致)", "left outside all cells (territory or snapping)"),
     "gap_excluded": ("较宽的空洞,登记为例外区", "a wide gap, registered as an exclusion"),
@@ -180,8 +183,9 @@ def _changed(before: ObjectArray, after: ObjectArray) -> IntArray:
 
 def _pieces(one: ObjectArray, two: ObjectArray, at: IntArray) -> tuple[ObjectArray, IntArray]:
     """Return the polygons of ``one - two`` and the position of the cell of each."""
-    other = np.where(shapely.is_missing(two), shapely.Polygon(), two)
-    mine = np.where(shapely.is_missing(one), shapely.Polygon(), one)
+    mine, other = one.copy(), two.copy()
+    mine[shapely.is_missing(one)] = shapely.Polygon()
+    other[shapely.is_missing(two)] = shapely.Polygon()
     try:
         differ = np.asarray(shapely.difference(mine, other), dtype=object)
     except shapely.GEOSException:
