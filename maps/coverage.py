@@ -1,0 +1,370 @@
+"""The coverage map: territory, cells by staff, vacancies, points by kind and by last visit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridsvc.analysis.results import CoverageResult
+from gridsvc.errors import Language
+from maps import document, encoding, formats, palette, themes
+from maps.document import Document, fact, figure, listing, rows, shown
+from maps.messages import both
+from maps.offline import OfflineMap
+from maps.page import Assets, Page, Text
+
+_VISITS: tuple[tuple[str, float, str, str], ...] = (
+    ("visit_week", 7.0, "#1B7837", "circle"),
+    ("visit_month", 30.0, "#7FBF7B", "square"),
+    ("visit_older", np.inf, "#E69F00", "triangle"),
+)
+
+
+def coverage_map(
+    result: CoverageResult,
+    *,
+    language: Language = "zh",
+    assets: Assets = "inline",
+    asset_base: str = "/static",
+    page: Page | None = None,
+) -> OfflineMap:
+    """Draw who covers what, and what nobody covers.
+
+    Parameters
+    ----------
+    result : CoverageResult
+        Finished; nothing is queried here.
+    language : {"zh", "en"}
+        Shown first; the page can switch.
+    assets : {"url", "inline"}
+        Refer to served assets, or one file that opens anywhere.
+    asset_base : str
+        Where the assets are served.
+    page : Page, optional
+        Controls, links, display names.
+
+    Returns
+    -------
+    OfflineMap
+        A ``folium.Map``.
+    """
+    drawn = coverage_document(result, language=language, page=page or Page())
+    return OfflineMap(drawn, assets=assets, asset_base=asset_base)
+
+
+def coverage_document(result: CoverageResult, *, language: Language, page: Page) -> Document:
+    """Return what the coverage map draws."""
+    cells, notes = _drawable(result)
+    layer, simplified = document.cell_layer(
+        cells, _cell_themes(result, cells, page), _cell_cards(cells, page)
+    )
+    overlays = [*document.edge_layers(result.areas), *_vacancies(result, cells, page)]
+    overlays += _uncovered(result)
+    overlays += _points(result, page)
+    return document.compose(
+        "coverage",
+        page,
+        language=language,
+        title=both("coverage_title"),
+        question=both("coverage_question"),
+        bounds=encoding.bounds(result.cells.geometry.to_numpy()),
+        facts=[
+            fact("plan", page.plan_text(result.plan_id)),
+            fact("as_of", formats.instant(result.as_of, page.timezone)),
+            fact("sample_size", both("n_cells", n=f"{len(result.cells):,}")),
+            fact("points", both("n_points", n=f"{len(result.points):,}")),
+        ],
+        figures=_figures(result),
+        notes=[*notes, *simplified],
+        cells=layer,
+        drawn_base=document.base(result.streets, result.exclusions),
+        overlays=overlays,
+        lists=_lists(result, page),
+    )
+
+
+def _drawable(result: CoverageResult) -> tuple[gpd.GeoDataFrame, list[Text]]:
+    """Return the cells, or the communities where there are too many cells."""
+    cells = result.cells
+    if len(cells) <= document.MANY_CELLS:
+        return cells, []
+    numbers = [c for c in cells.columns if c.startswith("role_")]
+    numbers += [
+        c
+        for c in ("staff", "vacancies", "population", "area_m2", "points", "points_visited")
+        if c in cells.columns
+    ]
+    grouped = cells.groupby("community_code", sort=True)
+    table = grouped[numbers].sum(min_count=1)
+    for column in ("community_name", "subdistrict_name"):
+        table[column] = grouped[column].first()
+    shapes = [shapely.coverage_union_all(g.geometry.to_numpy()) for _, g in grouped]
+    table["name"] = table["community_name"]
+    merged = gpd.GeoDataFrame(table, geometry=shapes, crs=cells.crs)
+    return merged, [both("aggregated", limit=f"{document.MANY_CELLS:,}", n=f"{len(merged):,}")]
+
+
+def _roles(cells: pd.DataFrame) -> list[str]:
+    return [c.removeprefix("role_") for c in cells.columns if c.startswith("role_")]
+
+
+def _cell_themes(result: CoverageResult, cells: gpd.GeoDataFrame, page: Page) -> list[Document]:
+    persons = both("unit_persons")
+    made = [
+        themes.sequential(
+            "staff", both("staff_per_cell"), cells["staff"], unit=persons, zero=both("zero")
+        )
+    ]
+    required = set(result.required_roles)
+    for role in sorted(_roles(cells), key=lambda r: (r not in required, r)):
+        label = both("role_per_cell", role=page.name("role", role))
+        values = cells[f"role_{role}"]
+        zero = both("zero") if role in required else "0"
+        made.append(themes.sequential(f"role-{role}", label, values, unit=persons, zero=zero))
+        if role not in required:
+            _quiet_zero(made[-1])
+    if "population" in cells and cells["population"].notna().any():
+        made.append(
+            themes.sequential(
+                "population", both("population_per_cell"), cells["population"], unit=persons
+            )
+        )
+    return made
+
+
+def _quiet_zero(theme: Document) -> None:
+    """Make zero of a role that is not required plain: it is no fault."""
+    theme["classes"][0] = {**theme["classes"][0], "color": "#FFFFFF", "hatch": None}
+
+
+def _cell_cards(cells: gpd.GeoDataFrame, page: Page) -> list[Document]:
+    cards = document.parents(cells)
+    for column in ("staff", "vacancies"):
+        cards.append(rows(both(column), document.plain(cells[column])))
+    for role in _roles(cells):
+        cards.append(rows(page.name("role", role), document.plain(cells[f"role_{role}"])))
+    if "population" in cells:
+        cards.append(rows(both("population"), document.plain(cells["population"])))
+    if "area_m2" in cells:
+        areas = ["—" if formats.missing(v) else formats.area(float(v)) for v in cells["area_m2"]]
+        cards.append(rows(both("area"), areas))
+    for column in ("points", "points_visited"):
+        if column in cells:
+            cards.append(rows(both(column), document.plain(cells[column])))
+    return cards
+
+
+def _vacancies(result: CoverageResult, cells: gpd.GeoDataFrame, page: Page) -> list[Document]:
+    empty = cells[cells["vacancies"].fillna(0) > 0]
+    if not len(empty):
+        return []
+    at = encoding.inner_points(empty.geometry.to_numpy())
+    missing: dict[str, list[Text]] = {}
+    for code, role in zip(
+        result.vacant_cells["cell_code"], result.vacant_cells["role"], strict=True
+    ):
+        missing.setdefault(str(code), []).append(page.name("role", role))
+    theme = themes.theme(
+        "vacancies",
+        both("vacancy_rings"),
+        [{"label": both("vacant_cells"), "color": palette.OVERDUE, "shape": "ring"}],
+        [0] * len(empty),
+    )
+    layer = document.point_layer(
+        "vacancies", both("vacancy_rings"), both("cell"), [],
+        [shown(n) for n in empty["name"]], [str(c) for c in empty.index], [theme],
+        [rows(both("vacancies"), [_joined(missing.get(str(c), [])) for c in empty.index])],
+        radius=9,
+    )  # fmt: skip
+    layer["xy"] = at
+    return [layer]
+
+
+def _joined(names: list[Text]) -> Text:
+    if not names:
+        return "—"
+    return {
+        "zh": "、".join(n if isinstance(n, str) else n["zh"] for n in names),
+        "en": ", ".join(n if isinstance(n, str) else n["en"] for n in names),
+    }
+
+
+def _uncovered(result: CoverageResult) -> list[Document]:
+    pieces = result.uncovered_territory
+    if not len(pieces):
+        return []
+    label = both("uncovered_territory")
+    theme = themes.theme(
+        "uncovered",
+        label,
+        [{"label": label, "color": palette.OVERDUE, "hatch": "cross"}],
+        [0] * len(pieces),
+    )
+    return [
+        {
+            "type": "areas",
+            "key": "uncovered",
+            "label": label,
+            "on": True,
+            "geometry": [encoding.area(shape) for shape in pieces.geometry],
+            "names": [both("piece", n=i) for i in range(1, len(pieces) + 1)],
+            "theme": theme,
+            "opacity": 0.35,
+        }
+    ]
+
+
+def _points(result: CoverageResult, page: Page) -> list[Document]:
+    points = result.points[~(result.points.geometry.isna() | result.points.geometry.is_empty)]
+    if not len(points):
+        return []
+    names = [page.name("category", c) for c in points["category"]]
+    days = points["days_since"].to_numpy(dtype=np.float64, na_value=np.nan)
+    index = np.full(len(points), len(_VISITS), dtype=np.int64)
+    seen = np.isfinite(days)
+    index[seen] = np.searchsorted([limit for _, limit, _, _ in _VISITS[:2]], days[seen])
+    classes: list[Document] = [
+        {"label": both(key), "color": color, "shape": shape} for key, _, color, shape in _VISITS
+    ]
+    classes.append({"label": both("visit_never"), "color": palette.OVERDUE, "shape": "ring"})
+    by_visit = themes.theme("last-visit", both("by_last_visit"), classes, index.tolist())
+    by_kind = themes.categories(
+        "category", both("by_category"), [str(c) for c in points["category"]], names
+    )
+    cards = [
+        rows(both("category"), names),
+        rows(both("cell"), [shown(c) or "—" for c in points["cell_code"]]),
+        rows(
+            both("last_visit"),
+            [
+                both("visit_never") if formats.missing(v) else formats.instant(v, page.timezone)
+                for v in points["last_visit"]
+            ],
+        ),
+        rows(both("due"), [both("yes" if v else "no") for v in points["due"]]),
+        rows(both("responsible"), [both("yes" if v else "no") for v in points["responsible"]]),
+    ]
+    return [
+        document.point_layer(
+            "points", both("evaluation_points"), both("evaluation_point"),
+            points.geometry.to_numpy(), [shown(n) for n in points["name"]],
+            [str(c) for c in points.index], [by_visit, by_kind], cards, radius=5,
+        )
+    ]  # fmt: skip
+
+
+def _figures(result: CoverageResult) -> list[Document]:
+    summary: dict[str, Any] = result.summary
+    made: list[Document] = []
+    territory = summary.get("territory")
+    if isinstance(territory, dict):
+        lost = float(territory.get("uncovered_m2", 0.0))
+        made.append(
+            figure(
+                "territory_covered",
+                formats.percent(territory.get("share"), 2),
+                both("territory_note", area=formats.area(lost)) if lost > 0 else None,
+                "bad" if lost > 0 else "good",
+            )
+        )
+    filled = int((result.cells["vacancies"].fillna(0) == 0).sum())
+    made.append(_ratio("cells_filled", filled, len(result.cells)))
+    total = len(result.points)
+    made.append(_ratio("points_with_person", total - len(result.points_without_person), total))
+    made.append(_ratio("points_on_time", total - len(result.points_not_visited), total))
+    return made
+
+
+def _ratio(key: str, part: int, total: int) -> Document:
+    share = part / total if total else None
+    return figure(
+        key,
+        formats.percent(share),
+        both("of_total", n=f"{part:,}", total=f"{total:,}"),
+        None if total == 0 else "good" if part == total else "bad",
+    )
+
+
+def _lists(result: CoverageResult, page: Page) -> list[Document]:
+    good = both("list_empty_good")
+    code, name, role = both("code"), both("name"), both("role")
+    vacant = [
+        {"values": [shown(r.name), page.name("role", r.role)], "cell": str(r.cell_code)}
+        for r in result.vacant_cells[["cell_code", "name", "role"]].itertuples(index=False)
+    ]
+    doubled = [
+        {"values": [str(c), page.name("role", r), int(n)], "cell": str(c)}
+        for c, r, n in zip(
+            result.doubled_cells["cell_code"],
+            result.doubled_cells["role"],
+            result.doubled_cells["count"],
+            strict=True,
+        )
+    ]
+    required = _joined([page.name("role", r) for r in result.required_roles])
+    made = [
+        listing(
+            both("vacant_cells"), [name, role], vacant, empty=good,
+            explain=both("vacant_explain", roles=required),
+        ),
+        listing(both("doubled_cells"), [code, role, both("count")], doubled, empty=good),
+        listing(
+            both("points_without_person"), [name, both("category")],
+            _point_rows(result.points_without_person, result.points, page), empty=good,
+        ),
+        listing(
+            both("points_not_visited"), [name, both("category"), both("last_visit")],
+            _point_rows(result.points_not_visited, result.points, page, visits=True), empty=good,
+        ),
+    ]  # fmt: skip
+    if len(result.uncovered_territory):
+        made.insert(0, _uncovered_list(result))
+    return made
+
+
+def _uncovered_list(result: CoverageResult) -> Document:
+    pieces = result.uncovered_territory
+    at = encoding.inner_points(pieces.geometry.to_numpy())
+    sizes = pieces["area_m2"] if "area_m2" in pieces else [np.nan] * len(pieces)
+    records = [
+        {
+            "values": [
+                both("piece", n=i + 1),
+                "—" if formats.missing(size) else formats.area(float(size)),
+            ],
+            "xy": at[2 * i : 2 * i + 2],
+        }
+        for i, size in enumerate(sizes)
+    ]
+    return listing(
+        both("uncovered_territory"), [both("name"), both("area")], records,
+        empty=both("list_empty_good"),
+    )  # fmt: skip
+
+
+def _point_rows(
+    table: pd.DataFrame, points: gpd.GeoDataFrame, page: Page, *, visits: bool = False
+) -> list[Document]:
+    records = []
+    for key, name, category in zip(table.index, table["name"], table["category"], strict=True):
+        values: list[Any] = [shown(name), page.name("category", category)]
+        record: Document = {"values": values}
+        if key in points.index:
+            row = points.loc[key]
+            if visits:
+                days = row["days_since"]
+                values.append(
+                    both("visit_never")
+                    if formats.missing(days)
+                    else both("days_ago", n=int(float(days)))
+                )
+            if row.geometry is not None and not row.geometry.is_empty:
+                record["xy"] = encoding.point(row.geometry)
+        elif visits:
+            values.append("—")
+        records.append(record)
+    return records
