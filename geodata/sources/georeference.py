@@ -117,7 +117,7 @@ def georeference(
         system = CRS.from_epsg(STORAGE_EPSG if chosen_datum is Datum.CGCS2000 else 4326)
     if chosen_datum is None:
         chosen_datum = Datum.CGCS2000 if "2000" in _datum_name(system) else Datum.WGS84
-    geometry = _flat(geometry, notes)
+    geometry = single(_flat(geometry, notes))
     _refuse_not_finite(geometry, source, field)
     centres = _centres(geometry)
     if swap == "all":
@@ -305,6 +305,18 @@ def _flat(geometry: ObjectArray, notes: list[Note]) -> ObjectArray:
         return geometry
     notes.append(Note("高程坐标已去掉", "vertical coordinates were dropped"))
     return np.asarray(shapely.force_2d(geometry), dtype=object)
+
+
+def single(geometry: ObjectArray) -> ObjectArray:
+    """Return multi-part geometries of one part as that part, as formats promote them."""
+    kinds = shapely.get_type_id(geometry)
+    wrapped = (kinds >= shapely.GeometryType.MULTIPOINT) & (
+        kinds <= shapely.GeometryType.MULTIPOLYGON
+    )
+    alone = wrapped & (shapely.get_num_geometries(geometry) == 1)
+    result = geometry.copy()
+    result[alone] = shapely.get_geometry(geometry[alone], 0)
+    return result
 
 
 def _refuse_not_finite(geometry: ObjectArray, source: str, field: str) -> None:

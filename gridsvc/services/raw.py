@@ -121,6 +121,16 @@ class ImportOptions:
         Do everything but keep nothing.
     at : datetime or None
         Instant whose plan places points; now when ``None``.
+    constants : mapping
+        Contract field to a value that every row gets.
+    code_system : {"auto", "cn", "free"}
+        Of a new scheme; ``auto`` takes ``cn`` when every code has 14 or 15 digits.
+    wide_gaps : {"ask", "fill", "exclude", "leave"}
+        What happens to gaps wider than the repair fills unasked.
+    unknown_units : {"create", "refuse"}
+        Whether units named by points or staff are created when they are not there yet.
+    repair : bool
+        ``False`` takes cells as drawn (canonical coordinates only).
     """
 
     scheme: str = "main"
@@ -139,6 +149,38 @@ class ImportOptions:
     replace: bool = False
     dry_run: bool = False
     at: datetime | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
+    code_system: Literal["auto", "cn", "free"] = "auto"
+    wide_gaps: Literal["ask", "fill", "exclude", "leave"] = "ask"
+    unknown_units: Literal["create", "refuse"] = "create"
+    repair: bool = True
+
+    def as_dict(self) -> Json:
+        """Return the choices as a JSON document, layers by name and digest."""
+        return {
+            "scheme": self.scheme,
+            "title": self.title,
+            "mapping": dict(self.mapping),
+            "parent": None if self.parent is None else [self.parent.source, self.parent.digest],
+            "parent_mapping": dict(self.parent_mapping),
+            "parent_level": self.parent_level,
+            "exclusions": None
+            if self.exclusions is None
+            else [self.exclusions.source, self.exclusions.digest],
+            "decisions": dict(self.decisions),
+            "metric_epsg": self.metric_epsg,
+            "gap_width_m": self.gap_width_m,
+            "snap_m": self.snap_m,
+            "date_order": self.date_order,
+            "timezone": self.timezone,
+            "replace": self.replace,
+            "at": None if self.at is None else self.at.isoformat(),
+            "constants": dict(self.constants),
+            "code_system": self.code_system,
+            "wide_gaps": self.wide_gaps,
+            "unknown_units": self.unknown_units,
+            "repair": self.repair,
+        }
 
 
 @dataclass(frozen=True, slots=True)
