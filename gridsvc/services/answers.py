@@ -172,20 +172,7 @@ class Snapshot:
                 "major_code": case_class.major_code,
                 "major_name": case_class.major_name,
             },
-            "plan": self.plan_part(),
-        }
-
-    def plan_part(self) -> Json:
-        """Return id, number, title and effective dates of the plan."""
-        plan = self.plan
-        return {
-            "id": plan.id,
-            "scheme": plan.scheme_id,
-            "number": plan.number,
-            "title": plan.title,
-            "status": plan.status.value,
-            "effective_from": _iso(plan.effective_from),
-            "effective_to": _iso(plan.effective_to),
+            "plan": plan_document(self.plan),
         }
 
     def cell_name(self, code: str) -> str | None:
@@ -348,6 +335,19 @@ def assemble(
         if near is None
         else {"distance_m": round(near[1], 2), **snapshot.point(near[0])},
         **snapshot.cell(location.code, category),
+    }
+
+
+def plan_document(plan: PlanVersion) -> Json:
+    """Return what an answer says of the plan: id, number, title, effective dates."""
+    return {
+        "id": plan.id,
+        "scheme": plan.scheme_id,
+        "number": plan.number,
+        "title": plan.title,
+        "status": plan.status.value,
+        "effective_from": _iso(plan.effective_from),
+        "effective_to": _iso(plan.effective_to),
     }
 
 

@@ -1,0 +1,266 @@
+"""``GET /api/v1/locate`` answered in front of the application (design D14).
+
+A small ASGI layer: it reads the query, looks the place up and joins bytes that were encoded once
+per cell and class of cases. Everything else passes through. Errors are the same problems as
+everywhere. Put it inside the host check and outside everything slow.
+
+The layer never waits for storage in the event loop: what has to be read is read in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+
+from api.bootstrap import Services
+from api.problems import TABLE, Kind, problem_response
+from gridsvc.datum import convert
+from gridsvc.errors import GridsvcError, InvalidCoordinate, OutsideCoverage
+from gridsvc.locate import Location
+from gridsvc.services.answers import Snapshot
+from gridsvc.types import Datum
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PATH = "/api/v1/locate"
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_STRAIGHT = (Datum.WGS84, Datum.CGCS2000)
+
+
+class BadQuery(InvalidCoordinate):
+    """A parameter of the query is missing or cannot be read."""
+
+    zh = "参数 {field}(“{value}”)无效:{reason_zh}"
+    en = "parameter {field} ('{value}') is invalid: {reason_en}"
+
+
+TABLE[BadQuery] = Kind(422, "invalid-request", "请求不符合要求", "Invalid request")
+
+
+class FastPath:
+    """Answers ``GET /api/v1/locate`` and passes all other requests on.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What the other requests are for.
+    services : Services, optional
+        By default those of ``scope["app"].state``.
+    """
+
+    def __init__(self, app: AsgiApp, services: Services | None = None) -> None:
+        self._app = app
+        self._given = services
+
+    def _services(self, scope: Scope) -> Services:
+        if self._given is not None:
+            return self._given
+        services: Services = scope["app"].state.services
+        return services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"]
+        if scope["path"] == PATH and method in ("GET", "HEAD"):
+            await self._locate(scope, receive, send, method == "HEAD")
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if method not in _SAFE_METHODS:
+                self._services(scope).locators.expire()  # something may have been published
+
+    async def _locate(self, scope: Scope, receive: Receive, send: Send, head: bool) -> None:
+        try:
+            services = self._services(scope)
+            query = read_query(scope["query_string"], services)
+            at = query.at or services.clock()
+            ready = services.desk.ready(at)
+            snapshot: Snapshot
+            if ready is not None:
+                snapshot = ready
+            else:
+                snapshot = await asyncio.to_thread(services.desk.snapshot, at)
+            body = encode(snapshot, query, at)
+        except GridsvcError as error:
+            response: Response = problem_response(Request(scope), error)
+            await response(scope, receive, send)
+            return
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": (*_HEADERS, (b"content-length", b"%d" % len(body))),
+            }
+        )
+        await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+class Query:
+    """The finished parameters of one request; ``x, y`` are in the storage datum."""
+
+    __slots__ = ("accuracy", "at", "category", "datum", "lat", "lon", "x", "y")
+
+    def __init__(
+        self,
+        lon: float,
+        lat: float,
+        datum: str = "wgs84",
+        accuracy: float | None = None,
+        at: datetime | None = None,
+        category: str | None = None,
+    ) -> None:
+        self.lon, self.lat = lon, lat
+        self.datum = datum
+        self.accuracy = accuracy
+        self.at = at
+        self.category = category
+        self.x, self.y = lon, lat
+        if datum not in _STRAIGHT and math.isfinite(lon) and math.isfinite(lat):
+            x, y = convert(lon, lat, datum, Datum.WGS84)
+            self.x, self.y = float(x), float(y)
+
+
+def read_query(raw: bytes, services: Services) -> Query:
+    """Return the parameters of a query string; unknown ones are ignored, the last one counts.
+
+    Raises
+    ------
+    BadQuery, UnknownDatum, UnreadableInstant
+    """
+    values: dict[str, str] = {}
+    for part in raw.decode("latin-1").split("&"):
+        name, _, value = part.partition("=")
+        if "%" in value or "+" in value:
+            value = unquote_plus(value)
+        if value:
+            values[name] = value
+    lon, lat = _number(values, "lon"), _number(values, "lat")
+    if len(values) == 2:
+        return Query(lon, lat)
+    accuracy = _number(values, "accuracy") if "accuracy" in values else None
+    if accuracy is not None and not 0.0 <= accuracy < math.inf:
+        raise BadQuery(
+            field="accuracy", value=values["accuracy"][:40],
+            reason_zh="应为不小于 0 的米数", reason_en="metres from 0 on are expected",
+        )  # fmt: skip
+    at = None
+    if "at" in values:
+        from api.dependencies import parse_instant
+
+        at = parse_instant(values["at"], services.settings.grid.timezone)
+    datum = Datum.parse(values["datum"]).value if "datum" in values else "wgs84"
+    return Query(lon, lat, datum, accuracy, at, values.get("category"))
+
+
+def _number(values: dict[str, str], name: str) -> float:
+    text = values.get(name)
+    if text is None:
+        raise BadQuery(field=name, value="", reason_zh="缺少该参数", reason_en="it is missing")
+    try:
+        return float(text)
+    except ValueError:
+        raise BadQuery(
+            field=name, value=text[:40], reason_zh="不是数字", reason_en="it is not a number"
+        ) from None
+
+
+def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
+    """Return the answer as JSON: the same document as ``gridsvc.services.answers.assemble``.
+
+    Raises
+    ------
+    InvalidCoordinate, OutsideCoverage, UnknownClass
+    """
+    x, y = query.x, query.y
+    location = snapshot.locator.locate(x, y, accuracy_m=query.accuracy)
+    code = location.code
+    if code is None:
+        snapshot.case_class(query.category)
+        raise outside(query.lon, query.lat, location)
+    memo = snapshot.memo
+    # The part that all places of the cell share, without its opening brace.
+    shared = memo.get((code, query.category))
+    if shared is None:
+        document = orjson.dumps(snapshot.cell(code, query.category))
+        shared = snapshot.remember((code, query.category), document[1:])
+    around = location.neighbours
+    neighbours = b",".join([_neighbour(snapshot, n.code, n.distance_m) for n in around])
+    near = snapshot.records.nearest.nearest(x, y)
+    covering = _codes(snapshot, location.covering)
+    accuracy = "null" if query.accuracy is None else repr(query.accuracy)
+    front = (
+        f'{{"lon":{query.lon!r},"lat":{query.lat!r},"datum":"{query.datum}",'
+        f'"stored":{{"lon":{x!r},"lat":{y!r},"crs":"EPSG:4490"}},"at":"{at.isoformat()}",'
+        f'"accuracy_m":{accuracy},"on_border":{"true" if location.on_border else "false"},'
+        f'"boundary_distance_m":{location.boundary_distance_m:.2f},'
+        f'"ambiguous":{"true" if location.ambiguous else "false"},"covering":'
+    ).encode("ascii")
+    point = b"null" if near is None else _point(snapshot, *near)
+    return b"".join(
+        (
+            front,
+            covering,
+            b',"neighbours":[',
+            neighbours,
+            b'],"nearest_point":',
+            point,
+            b",",
+            shared,
+        )
+    )
+
+
+def outside(lon: float, lat: float, location: Location) -> OutsideCoverage:
+    """Return the error for a place in no cell, naming the nearest one."""
+    return OutsideCoverage(
+        lon=lon,
+        lat=lat,
+        nearest_cell=location.nearest_code,
+        distance_m=round(location.nearest_distance_m or 0.0, 2),
+    )
+
+
+def _neighbour(snapshot: Snapshot, code: str, distance_m: float) -> bytes:
+    key = ("neighbour", code)
+    head: bytes | None = snapshot.memo.get(key)
+    if head is None:
+        document = orjson.dumps({"code": code, "name": snapshot.cell_name(code)})
+        head = snapshot.remember(key, document[:-1] + b',"distance_m":')
+    return b"%b%.2f}" % (head, distance_m)
+
+
+def _codes(snapshot: Snapshot, codes: tuple[str, ...]) -> bytes:
+    key = ("codes", codes)
+    found: bytes | None = snapshot.memo.get(key)
+    if found is None:
+        found = snapshot.remember(key, orjson.dumps(codes))
+    return found
+
+
+def _point(snapshot: Snapshot, number: int, distance_m: float) -> bytes:
+    key = ("point", number)
+    head: bytes | None = snapshot.memo.get(key)
+    if head is None:
+        head = snapshot.remember(key, orjson.dumps(snapshot.point(number))[:-1])
+    return b'%b,"distance_m":%.2f}' % (head, distance_m)

@@ -1,0 +1,1 @@
+"""Locating over HTTP."""

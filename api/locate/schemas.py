@@ -1,0 +1,135 @@
+"""Documents of locate answers, for the OpenAPI description."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class StoredPlace(BaseModel):
+    """The place in the system of the cells."""
+
+    lon: float
+    lat: float
+    crs: str = "EPSG:4490"
+
+
+class AreaRef(BaseModel):
+    """One level of the chain from the cell to the city."""
+
+    level: str
+    code: str | None
+    name: str | None
+
+
+class CellRef(BaseModel):
+    """The cell."""
+
+    code: str
+    name: str | None
+    kind: str | None
+
+
+class NeighbourRef(BaseModel):
+    """A cell across the nearest boundary or within the accuracy."""
+
+    code: str
+    name: str | None
+    distance_m: float
+
+
+class PersonRef(BaseModel):
+    """A person (or unit) who holds a role, and through which area."""
+
+    person_id: str | None
+    name: str | None
+    unit_id: str | None
+    unit_name: str | None
+    via: str = Field(description="Kind of target of the duty: cell, community, subdistrict, point.")
+    target_code: str
+    valid_from: str | None
+    valid_to: str | None
+
+
+class UnitRef(BaseModel):
+    """The responsible unit and the rule that chose it."""
+
+    unit_id: str | None
+    name: str | None
+    kind: str | None
+    rule: str
+    reason_zh: str
+    reason_en: str
+
+
+class PointRef(BaseModel):
+    """The nearest evaluation point with its sponsors."""
+
+    point_id: str
+    name: str | None
+    category: str | None
+    address: str | None
+    cell_code: str | None
+    persons: dict[str, list[PersonRef]]
+    distance_m: float
+
+
+class CategoryRef(BaseModel):
+    """The class of cases asked for."""
+
+    code: str
+    name: str
+    major_code: str
+    major_name: str
+
+
+class PlanRef(BaseModel):
+    """The plan version that answered."""
+
+    id: str
+    scheme: str
+    number: int
+    title: str
+    status: str
+    effective_from: str | None
+    effective_to: str | None
+
+
+class LocateAnswer(BaseModel):
+    """Everything a dispatcher needs to know of a coordinate."""
+
+    lon: float = Field(description="As asked, in `datum`.")
+    lat: float
+    datum: str
+    stored: StoredPlace
+    at: str
+    accuracy_m: float | None
+    on_border: bool = Field(description="Exactly on a boundary; the lowest code that covers wins.")
+    boundary_distance_m: float
+    ambiguous: bool = Field(description="The accuracy exceeds the distance to the boundary.")
+    covering: list[str] = Field(description="All cells that cover the place.")
+    neighbours: list[NeighbourRef]
+    nearest_point: PointRef | None
+    cell_code: str
+    cell: CellRef
+    chain: list[AreaRef]
+    persons: dict[str, list[PersonRef]] = Field(description="By role.")
+    responsible_unit: UnitRef
+    category: CategoryRef | None
+    plan: PlanRef
+
+
+class BulkColumns(BaseModel):
+    """Column JSON: two arrays of equal length; null is "no coordinate"."""
+
+    lon: list[float | None]
+    lat: list[float | None]
+
+
+class BulkAnswer(BaseModel):
+    """Answer to column JSON, arrays aligned with the question."""
+
+    cell_code: list[str | None]
+    on_border: list[bool]
+    placement: list[str]
+    count: int
+    plan: PlanRef
