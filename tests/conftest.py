@@ -115,3 +115,33 @@ def new_postgis_database(postgis_server: str) -> Iterator[Callable[[], str]]:
 def postgis_url(new_postgis_database: Callable[[], str]) -> str:
     """URL of a fresh PostGIS database for the session, or a skip with the reason."""
     return new_postgis_database()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let golden files be rewritten instead of compared."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite golden files")
+
+
+@pytest.fixture(scope="session")
+def demo_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SQLite database with the sample city imported from its files and published; read only."""
+    from api.demo import DATABASE, ensure_demo
+
+    return ensure_demo(tmp_path_factory.mktemp("demo")).folder / DATABASE
+
+
+@pytest.fixture(scope="session")
+def app_client(demo_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Client of the application on the sample city; crashes are answers, as in production."""
+    from starlette.testclient import TestClient
+
+    from api.app import create_app
+    from api.settings import DatabaseSettings, MapSettings, Settings
+
+    settings = Settings(
+        database=DatabaseSettings(database_url=f"sqlite:///{demo_db}"),
+        map=MapSettings(cache_dir=tmp_path_factory.mktemp("cache")),
+        log_level="error",
+    )
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
