@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 import shapely
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gridsvc.crs import to_metric, to_storage
 from gridsvc.quality.findings import FindingList, place_of
 from gridsvc.quality.segments import SegmentTable, ordered
-from gridsvc.types import FloatArray, IntArray, ObjectArray
+from gridsvc.quality.slivers import narrow_spaces
+from gridsvc.types import FloatArray, ObjectArray
 
 THIN_M = 1e-3
 """Pieces of mean width (2 × area / length) up to this many metres are rounding, not findings."""
@@ -167,38 +166,22 @@ def _meet(one: Any, two: Any) -> Any:
 def check_slivers(
     shapes: Shapes, gap_width_m: float, excluded: Any, found: FindingList
 ) -> None:  # fmt: skip
-    """Test 3 in detail: draw the edges of gaps narrower than ``gap_width_m``."""
+    """Test 3 in detail: draw the spaces narrower than ``gap_width_m``."""
     present = np.flatnonzero(~shapely.is_missing(shapes.sound))
     metric = to_metric(shapes.sound[present], shapes.metric_epsg)
-    edges = shapely.coverage_invalid_edges(metric, gap_width=gap_width_m)
-    plain = shapely.coverage_invalid_edges(metric)
-    narrow = np.asarray(shapely.difference(edges, plain), dtype=object)
-    length = shapely.length(narrow)
-    cells = np.flatnonzero(~shapely.is_missing(narrow) & (length > 1e-6))
-    if len(cells) and excluded is not None:
+    rivers = None
+    if excluded is not None:
         rivers = shapely.buffer(to_metric(excluded, shapes.metric_epsg), THIN_M)
-        cells = cells[~shapely.covered_by(narrow[cells], rivers)]
-    if len(cells) == 0:
-        return
-    lines = narrow[cells]
-    a, b = shapely.STRtree(lines).query(lines, predicate="dwithin", distance=gap_width_m)
-    for group in _groups(len(cells), a, b):
-        where = shapely.multilinestrings(
-            [p for line in lines[group] for p in shapely.get_parts(line)]
-        )
+    for space, cells in narrow_spaces(metric, gap_width_m):
+        if rivers is not None and shapely.covered_by(space, rivers):
+            continue
         found.add(
             "sliver",
-            shapes.names(present[cells[group]]),
-            to_storage(where, shapes.metric_epsg),
-            measure=float(shapely.length(where)),
+            shapes.names(present[cells]),
+            to_storage(space, shapes.metric_epsg),
+            measure=float(shapely.area(space)),
             detail=f"{gap_width_m:g}",
         )
-
-
-def _groups(count: int, a: IntArray, b: IntArray) -> list[IntArray]:
-    graph = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(count, count))
-    number, label = connected_components(graph, directed=False)
-    return [np.flatnonzero(label == k) for k in range(number)]
 
 
 def union_and_gaps(shapes: Shapes, matched: bool) -> tuple[ObjectArray, ObjectArray, SegmentTable]:

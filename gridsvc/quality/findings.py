@@ -65,9 +65,9 @@ _RULES = (
         "shared borders of {cells} do not match vertex by vertex over {measure:.4g} m",
     ),
     Rule(
-        "sliver", 3, "blocking", "m",
-        "网格 {cells} 之间有窄于 {detail} 米的缝隙,边长 {measure:.4g} 米",
-        "a sliver narrower than {detail} m lies between {cells}, edges {measure:.4g} m long",
+        "sliver", 3, "blocking", "m²",
+        "网格 {cells} 之间有窄于 {detail} 米的缝隙,面积 {measure:.4g} 平方米",
+        "a sliver narrower than {detail} m ({measure:.4g} m²) lies between {cells}",
     ),
     Rule(
         "gap", 4, "blocking", "m²",

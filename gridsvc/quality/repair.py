@@ -33,6 +33,7 @@ from gridsvc.quality.decisions import OpenDecision, ask, check_decisions
 from gridsvc.quality.discrepancy import LEAST_SNAP_M, estimate_discrepancy
 from gridsvc.quality.repair_log import RepairLog, compare
 from gridsvc.quality.segments import SegmentTable, ordered
+from gridsvc.quality.slivers import narrow_spaces
 from gridsvc.types import ObjectArray, Progress, no_progress
 
 WideGaps = Literal["ask", "fill", "exclude", "leave"]
@@ -411,12 +412,11 @@ class _Repair:
     def _gaps(self) -> ObjectArray:
         present = self.shapes[~shapely.is_missing(self.shapes)]
         faces = SegmentTable.of(present).faces()
-        if len(faces) == 0:
-            return faces
         covered = np.zeros(len(faces), dtype=bool)
         inside = shapely.point_on_surface(faces)
         covered[shapely.STRtree(present).query(inside, predicate="intersects")[0]] = True
-        return np.asarray(faces[~covered])
+        gaps: ObjectArray = faces[~covered]
+        return gaps
 
     def settle_gaps(self, fill: float, wide_gaps: WideGaps) -> None:
         """Fill narrow enclosed gaps; fill, register or ask about wide ones."""
@@ -490,25 +490,14 @@ class _Repair:
                 return closed_any
             if shapely.coverage_is_valid(shapes, gap_width=degrees_of(gap_width_m, shapes)):
                 return closed_any
-            metric = to_metric(shapes, self.epsg)
-            edges = shapely.coverage_invalid_edges(metric, gap_width=gap_width_m)
-            near = np.flatnonzero(~(shapely.is_missing(edges) | shapely.is_empty(edges)))
-            if len(near) == 0:
+            spaces = narrow_spaces(to_metric(shapes, self.epsg), gap_width_m, reach=0.55)
+            if not spaces:
                 return closed_any
-            zone = shapely.union_all(shapely.buffer(edges[near], 2.0 * gap_width_m))
-            touching = np.unique(shapely.STRtree(metric).query(zone, predicate="intersects"))
-            local = shapely.intersection(
-                shapely.union_all(metric[touching]), shapely.buffer(zone, 2.0 * gap_width_m)
-            )
-            half = 0.55 * gap_width_m
-            closed = shapely.buffer(shapely.buffer(local, half), -half)
-            pieces = shapely.intersection(shapely.difference(closed, local), zone)
-            loose, _ = wide(
-                to_storage(np.array([pieces], dtype=object), self.epsg), self.epsg, 0.01
-            )
+            found = to_storage(np.array([g for g, _ in spaces], dtype=object), self.epsg)
+            loose, _ = wide(found, self.epsg)
             enclosed = self._gaps()
             barred = [] if self.barred is None else [self.barred]
-            taken = shapely.union_all([*enclosed, *barred])
+            taken = shapely.union_all(np.array([*enclosed, *barred], dtype=object))
             loose = loose[~shapely.intersects(shapely.point_on_surface(loose), taken)]
             if len(loose) == 0:
                 return closed_any
