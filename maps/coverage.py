@@ -11,7 +11,7 @@ import shapely
 
 from gridsvc.analysis.results import CoverageResult
 from gridsvc.errors import Language
-from maps import document, encoding, formats, palette, themes
+from maps import document, encoding, formats, palette, themes, wording
 from maps.document import Document, fact, figure, listing, rows, shown
 from maps.messages import both
 from maps.offline import OfflineMap
@@ -177,20 +177,11 @@ def _vacancies(result: CoverageResult, cells: gpd.GeoDataFrame, page: Page) -> l
     layer = document.point_layer(
         "vacancies", both("vacancy_rings"), both("cell"), [],
         [shown(n) for n in empty["name"]], [str(c) for c in empty.index], [theme],
-        [rows(both("vacancies"), [_joined(missing.get(str(c), [])) for c in empty.index])],
+        [rows(both("vacancies"), [wording.joined(missing.get(str(c), [])) for c in empty.index])],
         radius=9,
     )  # fmt: skip
     layer["xy"] = at
     return [layer]
-
-
-def _joined(names: list[Text]) -> Text:
-    if not names:
-        return "—"
-    return {
-        "zh": "、".join(n if isinstance(n, str) else n["zh"] for n in names),
-        "en": ", ".join(n if isinstance(n, str) else n["en"] for n in names),
-    }
 
 
 def _uncovered(result: CoverageResult) -> list[Document]:
@@ -305,7 +296,7 @@ def _lists(result: CoverageResult, page: Page) -> list[Document]:
             strict=True,
         )
     ]
-    required = _joined([page.name("role", r) for r in result.required_roles])
+    required = wording.joined([page.name("role", r) for r in result.required_roles])
     made = [
         listing(
             both("vacant_cells"), [name, role], vacant, empty=good,

@@ -8,13 +8,14 @@ import pandas as pd
 
 from gridsvc.analysis.results import HotspotResult
 from gridsvc.errors import Language
-from maps import document, encoding, formats, palette, themes
+from maps import document, encoding, formats, palette, themes, wording
 from maps.document import Document, fact, figure, listing, rows, shown
 from maps.messages import both
 from maps.offline import OfflineMap
 from maps.page import Assets, Page, Text
 
 POINTS_BELOW = 200
+MOST_POINTS = 50_000
 _ORDER = ("hot_99", "hot_95", "hot_90", "none", "cold_90", "cold_95", "cold_99", "not_tested")
 
 
@@ -67,11 +68,13 @@ def hotspot_document(
 ) -> Document:
     """Return what the hotspot map draws."""
     cells = result.cells
-    notes: list[Text] = list(result.notes)
+    notes: list[Text] = [wording.note(text) for text in result.notes]
     if len(cells) > document.MANY_CELLS:
         kept = cells[cells["hotspot"] != "none"]
         notes.append(both("only_classified", limit=f"{document.MANY_CELLS:,}", n=f"{len(kept):,}"))
         cells = kept
+    if result.points is not None and len(result.points) > MOST_POINTS:
+        notes.append(both("points_capped", limit=f"{MOST_POINTS:,}", n=f"{len(result.points):,}"))
     layer, simplified = document.cell_layer(cells, [_classes(cells)], _cards(result, cells))
     edges = document.edge_layers(areas) if areas is not None else []
     if not edges:
@@ -150,11 +153,7 @@ def _p(value: object) -> str:
 def _facts(result: HotspotResult, page: Page) -> list[Document]:
     kinds: Text = both("all_classes")
     if result.classes:
-        names = [page.name("class", c) for c in result.classes]
-        kinds = {
-            "zh": "、".join(n if isinstance(n, str) else n["zh"] for n in names),
-            "en": ", ".join(n if isinstance(n, str) else n["en"] for n in names),
-        }
+        kinds = wording.joined([page.name("class", c) for c in result.classes])
     facts = [
         fact("sample_size", both("n_cases", n=f"{result.n:,}")),
         fact("set_aside", both("n_cases", n=f"{result.n_set_aside:,}")),
@@ -162,8 +161,8 @@ def _facts(result: HotspotResult, page: Page) -> list[Document]:
         fact("period", formats.period(result.since, result.until, page.timezone)),
         fact("classes", kinds),
         fact("denominator", both(f"denominator_{result.denominator}")),
-        fact("weights", result.weights),
-        fact("correction", result.correction),
+        fact("weights", wording.method(result.weights)),
+        fact("correction", wording.method(result.correction)),
         fact("alpha", f"{result.alpha:g}"),
     ]
     if result.permutations:
@@ -217,6 +216,8 @@ def _points(result: HotspotResult, page: Page) -> list[Document]:
     if result.points is None or not len(result.points):
         return []
     table = result.points
+    if len(table) > MOST_POINTS:
+        table = table.sort_values("reported_at", kind="stable").tail(MOST_POINTS)
     names = [page.name("class", code) for code in table["class_code"]]
     codes = table.get("case_id", table.index)
     when = [formats.instant(v, page.timezone) for v in table["reported_at"]]
@@ -250,7 +251,7 @@ def _piles(result: HotspotResult) -> list[Document]:
             rows(both("reports"), [pile.count for pile in result.piles]),
             rows(both("share"), [formats.percent(pile.share) for pile in result.piles]),
             rows(both("distinct_classes"), [pile.distinct_classes for pile in result.piles]),
-            rows(both("reason"), [pile.reason for pile in result.piles]),
+            rows(both("reason"), [wording.pile_reason(pile.reason) for pile in result.piles]),
         ],
         radius=11,
     )  # fmt: skip

@@ -14,7 +14,7 @@ import shapely
 from gridsvc.analysis.results import PatrolPlan, PatrolRound
 from gridsvc.errors import Language
 from gridsvc.patrol.gpx import to_gpx
-from maps import document, encoding, formats, palette
+from maps import document, encoding, formats, palette, wording
 from maps.document import Document, fact, figure, listing, shown
 from maps.messages import Both, both
 from maps.offline import OfflineMap
@@ -58,7 +58,7 @@ def patrol_document(plan: PatrolPlan, *, language: Language, page: Page) -> Docu
     overlays.append(
         {"type": "rounds", "key": "rounds", "label": both("rounds"), "on": True, "rounds": rounds}
     )
-    notes: list[Text] = list(plan.notes)
+    notes: list[Text] = [wording.note(text) for text in plan.notes]
     if any(one["twice"] for one in rounds):
         notes.append(both("twice_note"))
     paths = [geometry for one in plan.rounds for geometry in one.path]
@@ -71,7 +71,7 @@ def patrol_document(plan: PatrolPlan, *, language: Language, page: Page) -> Docu
         language=language,
         title=both("patrol_title"),
         question=both("patrol_question", area=name),
-        bounds=encoding.bounds(paths if paths else plan.cells.geometry.to_numpy()),
+        bounds=encoding.bounds(paths, plan.cells.geometry.to_numpy()),
         facts=_facts(plan, page),
         figures=[
             figure("rounds_count", f"{len(plan.rounds):,}"),
@@ -132,7 +132,7 @@ def _round(one: PatrolRound, plan: PatrolPlan, page: Page) -> Document:
     ]
     turns = [
         {
-            "text": turn.instruction,
+            "text": wording.turn(turn.instruction),
             "street": turn.street,
             "length": formats.distance(turn.length_m),
         }
@@ -194,7 +194,7 @@ def twice_walked(path: Any) -> list[list[int]]:
 def _dropped(plan: PatrolPlan) -> Document:
     table: pd.DataFrame = plan.dropped
     records = [
-        {"values": [shown(name) or str(key), shown(reason)]}
+        {"values": [shown(name) or str(key), wording.drop_reason(str(reason))]}
         for key, name, reason in zip(table["point_id"], table["name"], table["reason"], strict=True)
     ]
     return listing(

@@ -35,6 +35,7 @@ export class CellLayer {
   private readonly byCode = new Map<string, number>();
   private readonly selection = L.layerGroup();
   private readonly hover = L.layerGroup();
+  private painted = 0;
   private hovered = -1;
   private selected = -1;
 
@@ -66,8 +67,9 @@ export class CellLayer {
     this.selection.addTo(map);
     const thin = () => {
       const zoom = map.getZoom();
-      const weight = zoom < 12 ? 0.5 : zoom < 13 ? 0.7 : 1;
+      const weight = zoom < 12 ? 0.4 : zoom < 13 ? 0.6 : 1;
       for (const layer of this.layers) layer.options.weight = weight;
+      if (this.painted !== this.strength()) this.paint();
     };
     map.on("zoomend", thin);
     thin();
@@ -84,13 +86,18 @@ export class CellLayer {
     return card(words, words.text(cells.names[i]), cells.codes[i], rows);
   }
 
+  /** Where streets show through they stay readable; seen from afar the classes come first. */
+  private strength(): number {
+    return this.context.map.getZoom() < 14 ? 0.6 : 0.35;
+  }
+
   paint(): void {
     const { patterns } = this.context;
+    const strength = (this.painted = this.strength());
     this.layers.forEach((layer, i) => {
       const position = this.theme ? this.theme.index[i] : -1;
       const one = this.theme?.classes[position];
-      const lifted = this.theme?.sequential ? 0.55 : 0.62;
-      layer.setStyle(classStyle(one, position, patterns, lifted) as L.PathOptions);
+      layer.setStyle(classStyle(one, position, patterns, strength) as L.PathOptions);
     });
   }
 

@@ -27,13 +27,19 @@ export function points(context: Context, overlay: PointOverlay): Shown {
       words, words.text(overlay.names[i]), `${words.text(overlay.kind)} ${overlay.codes[i]}`,
       rowsAt(words, overlay.rows, i),
     );
+  const radius = () => {
+    const zoom = map.getZoom();
+    const full = overlay.radius ?? 5.5;
+    return zoom < 13 ? full * 0.55 : zoom < 14.5 ? full * 0.75 : full;
+  };
   const make = (i: number): L.CircleMarker => {
     const one = theme?.classes[theme.index[i]];
     const shape = one?.shape ?? "circle";
     const ring = shape === "ring";
     const marker = new ShapeMarker(at[i], {
-      renderer, pane: "points", shape, radius: overlay.radius ?? 6,
-      color: ring ? (one?.color ?? "#B42318") : "#1F2937", weight: ring ? 2.5 : 0.8,
+      renderer, pane: "points", shape, radius: radius(),
+      color: ring ? (one?.color ?? "#B42318") : "#1F2937",
+      weight: ring ? (map.getZoom() < 13 ? 1.8 : 2.5) : map.getZoom() < 13 ? 0.4 : 0.8,
       fillColor: one?.color ?? "#6B7280", fillOpacity: ring ? 0 : 0.95, opacity: 1, fill: true,
     });
     marker.bindTooltip(() => h("span", null, words.text(overlay.names[i])), {
@@ -53,6 +59,14 @@ export function points(context: Context, overlay: PointOverlay): Shown {
     for (const i of shown) group.addLayer(make(i));
   };
   if (overlay.below !== undefined) map.on("moveend", () => map.hasLayer(group) && draw());
+  else {
+    let drawn = radius();
+    map.on("zoomend", () => {
+      if (radius() === drawn || !map.hasLayer(group)) return;
+      drawn = radius();
+      draw();
+    });
+  }
   group.on("add", draw);
   return {
     layer: group,
@@ -103,7 +117,7 @@ const EDGES = {
   cell: { color: "#8A94A6", weight: 1 },
   community: { color: "#6B7688", weight: 2 },
   subdistrict: { color: "#4B5563", weight: 3.5, casing: { color: "#fff", width: 1.5 } },
-  city: { color: "#1F2937", weight: 4, casing: { color: "#fff", width: 2 } },
+  city: { color: "#1F2937", weight: 2.5, casing: { color: "#fff", width: 1 } },
 } satisfies Record<string, GridPathOptions>;
 
 export function edges(context: Context, overlay: EdgeOverlay): Shown {
@@ -117,8 +131,14 @@ export function edges(context: Context, overlay: EdgeOverlay): Shown {
   });
   const thin = () => {
     const zoom = map.getZoom();
-    const factor = zoom < 12 ? 0.5 : zoom < 13 ? 0.7 : 1;
-    for (const polygon of polygons) polygon.options.weight = style.weight * factor;
+    const factor = zoom < 12 ? 0.4 : zoom < 13 ? 0.55 : zoom < 14 ? 0.75 : 1;
+    for (const polygon of polygons) {
+      const options = polygon.options as GridPathOptions;
+      options.weight = style.weight * factor;
+      if ("casing" in style) {
+        options.casing = { color: style.casing.color, width: style.casing.width * factor };
+      }
+    }
   };
   thin();
   map.on("zoomend", thin);
