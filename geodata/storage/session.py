@@ -94,8 +94,14 @@ class Session:
             if self._writing:
                 step = sa.update(meta).where(meta.c.key == "stamp")
                 self._connection.execute(step.values(number=meta.c.number + 1))
-            self._connection.commit()
-        self._writing = False
+            try:
+                self._connection.commit()
+            except sa.exc.SQLAlchemyError:
+                # SQLite leaves the transaction open when a deferred check fails on COMMIT.
+                self._connection.connection.rollback()
+                raise
+            finally:
+                self._writing = False
 
     def rollback(self) -> None:
         """Drop the work."""

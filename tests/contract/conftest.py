@@ -1,0 +1,96 @@
+"""Both back ends, each as an empty database at the present revision."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from geodata.storage import open_storage
+from geodata.storage.schema import COPY_ORDER
+from gridsvc.services.ports import Storage
+
+BACK_ENDS = [
+    "embedded",
+    pytest.param("postgis", marks=pytest.mark.postgis),
+]
+
+
+@pytest.fixture(scope="session")
+def embedded_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "empty.db"
+    storage = open_storage(f"sqlite:///{path}")
+    storage.upgrade()
+    storage.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgis_storage(postgis_url: str) -> Iterator[Storage]:
+    storage = open_storage(postgis_url)
+    storage.upgrade()
+    yield storage
+    storage.dispose()
+
+
+@pytest.fixture(params=BACK_ENDS)
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    """An empty database of each kind."""
+    if request.param == "embedded":
+        template = request.getfixturevalue("embedded_template")
+        shutil.copyfile(template, tmp_path / "test.db")
+        found = open_storage(f"sqlite:///{tmp_path / 'test.db'}")
+        yield found
+        found.dispose()
+        return
+    found = request.getfixturevalue("postgis_storage")
+    engine = sa.create_engine(found.engine.url)
+    with engine.begin() as connection:
+        names = ", ".join(table.name for table in COPY_ORDER)
+        connection.exec_driver_sql(f"TRUNCATE {names}")
+    engine.dispose()
+    yield found
+
+
+@pytest.fixture(params=BACK_ENDS)
+def new_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Storage]]:
+    """Make storages over databases that hold nothing at all yet."""
+    made: list[Storage] = []
+
+    def make() -> Storage:
+        if request.param == "embedded":
+            url = f"sqlite:///{tmp_path / f'new{len(made)}.db'}"
+        else:
+            url = request.getfixturevalue("new_postgis_database")()
+        made.append(open_storage(url))
+        return made[-1]
+
+    yield make
+    for storage in made:
+        storage.dispose()
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Callable[[Path], Path]:
+    """Return a copy of an SQLite file with a page of the middle overwritten."""
+
+    def make(source: Path) -> Path:
+        target = tmp_path / "damaged.db"
+        with sqlite3.connect(source) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (root,) = connection.execute(
+                "SELECT rootpage FROM sqlite_master WHERE name = 'cells'"
+            ).fetchone()
+            (size,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.close()
+        content = bytearray(source.read_bytes())
+        start = (root - 1) * size
+        content[start : start + size] = b"\xa5" * size
+        target.write_bytes(content)
+        return target
+
+    return make
