@@ -87,7 +87,9 @@ def polygons_of(geometries: ObjectArray) -> tuple[ObjectArray, IntArray]:
 def extract_edges(
     parts: ObjectArray, owner: IntArray, codes: Sequence[str]
 ) -> tuple[Edges, FloatArray]:
-    """Return the unique border segments of polygon parts, and the latitude of their upper ends.
+    """Return the unique border segments of polygon parts, and their upper ends as stored.
+
+    The upper ends, shape (n, 2), equal ``a + d`` only where differences are exact.
 
     Segments with the same cell on both sides are left out: they are no border.
 
@@ -126,7 +128,7 @@ def extract_edges(
     real = left != right
     head, left, right = head[real], left[real], right[real]
     ax, ay, bx, by = ax[head], ay[head], bx[head], by[head]
-    return Edges(ax, ay, bx - ax, by - ay, left, right), by
+    return Edges(ax, ay, bx - ax, by - ay, left, right), np.column_stack([bx, by])
 
 
 def _one_side(label: Labels, here: BoolArray, starts: IntArray, codes: Sequence[str]) -> Labels:

@@ -84,13 +84,13 @@ class Locator:
                 raise DuplicateKey(kind="cell", key=one)
         geometries = np.asarray(cells.geometry.array, dtype=object)[order]
         parts, owner = polygons_of(geometries)
-        edges, top = extract_edges(parts, owner, codes)
+        edges, upper = extract_edges(parts, owner, codes)
         if check:
-            require_no_overlap(parts, owner, edges, top, codes)
+            require_no_overlap(parts, owner, edges, upper, codes)
         area = float(shapely.area(parts).sum())
         west, south, east, north = shapely.total_bounds(parts)
         lattice = Lattice.over((west, south, east, north), area, len(codes), pixels)
-        raster = build_raster(edges, top, lattice)
+        raster = build_raster(edges, upper[:, 1], lattice)
         start, numbers = edges.by_cell(len(codes))
         around = Surroundings(edges, start, numbers, shapely.bounds(parts), owner)
         exact = lattice.exact_for_doubles()

@@ -21,7 +21,7 @@ _CHUNK = 200_000
 
 
 def require_no_overlap(
-    parts: ObjectArray, owner: IntArray, edges: Edges, top: FloatArray, codes: Sequence[str]
+    parts: ObjectArray, owner: IntArray, edges: Edges, upper: FloatArray, codes: Sequence[str]
 ) -> None:
     """Check that the interiors of cells are disjoint.
 
@@ -45,13 +45,7 @@ def require_no_overlap(
     pairs: list[IntArray] = []
     for begin in range(0, len(single), _CHUNK):
         e = single[begin : begin + _CHUNK]
-        ends = np.stack(
-            [
-                np.column_stack([edges.ax[e], edges.ay[e]]),
-                np.column_stack([edges.ax[e] + edges.dx[e], top[e]]),
-            ],
-            axis=1,
-        )
+        ends = np.stack([np.column_stack([edges.ax[e], edges.ay[e]]), upper[e]], axis=1)
         lines: ObjectArray = np.asarray(shapely.linestrings(ends), dtype=object)
         line, part = tree.query(lines)
         mine = label[begin + line] - 1

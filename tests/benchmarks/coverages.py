@@ -102,11 +102,13 @@ def _sides(begin: Any, end: Any, points: int, noise: float, rng: np.random.Gener
     offset = rng.uniform(-noise, noise, (*begin.shape[:-1], points + 1)) * np.minimum(t, 1 - t)
     straight = rng.random(begin.shape[:-1]) < 1 / 3
     offset[straight] = 0.0
-    return (
+    side = (
         begin[..., None, :]
         + t[:, None] * along[..., None, :]
         + offset[..., None] * normal[..., None, :]
     )
+    side[..., 0, :], side[..., -1, :] = begin, end  # bit by bit, so that sides meet
+    return side
 
 
 def blocks(
