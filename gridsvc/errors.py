@@ -132,6 +132,20 @@ class UnknownClass(InputError):
     en = "unknown class '{code}'; {hint_en}"
 
 
+class BadOption(InputError):
+    """An option of an analysis or command has a value that cannot be used."""
+
+    zh = "选项 {option} 的值“{value}”无效:{reason_zh}"
+    en = "option {option} cannot be '{value}': {reason_en}"
+
+
+class NothingToWorkOn(InputError):
+    """What a computation needs is not there."""
+
+    zh = "无法计算:{reason_zh}"
+    en = "cannot compute: {reason_en}"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One defect of one row of a source.

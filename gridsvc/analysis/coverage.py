@@ -20,7 +20,7 @@ import shapely
 
 from gridsvc import crs, layers
 from gridsvc.analysis.results import CoverageResult
-from gridsvc.errors import InputError
+from gridsvc.errors import BadOption
 from gridsvc.types import FloatArray
 
 DEFAULT_ROLES = ("cell_leader",)
@@ -42,7 +42,12 @@ def duties_valid(
         Only rows recorded until then; when not given, all records count.
     """
     if at.tzinfo is None:
-        raise InputError(reason=f"the instant has no time zone: {at.isoformat()}")
+        raise BadOption(
+            option="at",
+            value=at.isoformat(),
+            reason_zh="缺少时区",
+            reason_en="it has no time zone",
+        )
     keep = (duties["valid_from"] <= at) & (duties["valid_to"].isna() | (duties["valid_to"] > at))
     if known_at is not None:
         keep &= duties["recorded_at"] <= known_at
@@ -254,7 +259,12 @@ def coverage_visits(
     summary : dict
     """
     if at.tzinfo is None:
-        raise InputError(reason=f"the instant has no time zone: {at.isoformat()}")
+        raise BadOption(
+            option="at",
+            value=at.isoformat(),
+            reason_zh="缺少时区",
+            reason_en="it has no time zone",
+        )
     past = visits[visits["visited_at"] <= at]
     last = past.groupby("point_id")["visited_at"].max().reindex(points.index)
     by_window = {

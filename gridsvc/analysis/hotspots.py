@@ -22,8 +22,8 @@ from gridsvc.analysis.gi_star import (
 )
 from gridsvc.analysis.kde import kde
 from gridsvc.analysis.piles import PileRule, geocode_piles
-from gridsvc.analysis.results import DensitySurface, GeocodePile, HotspotResult
-from gridsvc.errors import InputError
+from gridsvc.analysis.results import DensitySurface, GeocodePile, HotspotResult, Note
+from gridsvc.errors import BadOption, NothingToWorkOn
 from gridsvc.types import FloatArray, IntArray
 
 Denominator = Literal["none", "area_km2", "population"]
@@ -62,14 +62,24 @@ def select_cases(
 
     Raises
     ------
-    InputError
+    BadOption
         For a naive instant or an empty period.
     """
     for name, instant in (("since", since), ("until", until)):
         if instant is not None and instant.tzinfo is None:
-            raise InputError(reason=f"{name} has no time zone: {instant.isoformat()}")
+            raise BadOption(
+                option=name,
+                value=instant.isoformat(),
+                reason_zh="缺少时区",
+                reason_en="it has no time zone",
+            )
     if since is not None and until is not None and since >= until:
-        raise InputError(reason=f"empty period: {since.isoformat()} to {until.isoformat()}")
+        raise BadOption(
+            option="since, until",
+            value=f"{since.isoformat()}, {until.isoformat()}",
+            reason_zh="起点应早于终点",
+            reason_en="an empty period, since must come before until",
+        )
     keep = np.ones(len(cases), dtype=bool)
     if since is not None:
         keep &= (cases["reported_at"] >= since).to_numpy(dtype=bool)
@@ -171,17 +181,30 @@ def find_hotspots(
 
     Raises
     ------
-    InputError
+    BadOption, NothingToWorkOn
         For a bad period, denominator or level, or an empty plan.
     TooFewPermutations
         If the permutations cannot reach significance.
     """
     if denominator not in DENOMINATORS:
-        raise InputError(reason=f"denominator '{denominator}' is none of {DENOMINATORS}")
+        known = ", ".join(DENOMINATORS)
+        raise BadOption(
+            option="denominator",
+            value=denominator,
+            reason_zh=f"可用 {known}",
+            reason_en=f"use one of {known}",
+        )
     if not 0.0 < alpha < 1.0:
-        raise InputError(reason=f"alpha must lie between 0 and 1, not {alpha}")
+        raise BadOption(
+            option="alpha",
+            value=alpha,
+            reason_zh="应在 0 与 1 之间",
+            reason_en="it must lie between 0 and 1",
+        )
     if len(cells) == 0:
-        raise InputError(reason=f"plan {plan_id} has no cells")
+        raise NothingToWorkOn(
+            reason_zh=f"方案 {plan_id} 没有网格", reason_en=f"plan {plan_id} has no cells"
+        )
     chosen = select_cases(cases, since=since, until=until, classes=classes)
     codes = [str(c) for c in cells.index]
     position = count_by_cell(chosen, codes, locator=locator)
@@ -292,17 +315,37 @@ def _notes(
     adjusted: FloatArray,
     permutations: int,
     alpha: float,
-) -> tuple[str, ...]:
+) -> tuple[Note, ...]:
     notes = []
     if tests == 0:
-        notes.append("no cell could be tested: no neighbours or no variation")
-    elif tests < len(z):
-        notes.append(f"{len(z) - tests} cells not tested: no neighbours or no denominator")
-    if counts.mean() < _MIN_REPORTS_PER_CELL:
         notes.append(
-            f"{counts.mean():.2f} reports per cell on average: the normal approximation is weak"
+            Note(
+                "没有可检验的网格:无邻接或数值全部相同",
+                "no cell could be tested: no neighbours or no variation",
+            )
+        )
+    elif tests < len(z):
+        left = len(z) - tests
+        notes.append(
+            Note(
+                f"{left} 个网格未检验:无邻接或缺少分母",
+                f"{left} cells not tested: no neighbours or no denominator",
+            )
+        )
+    if counts.mean() < _MIN_REPORTS_PER_CELL:
+        mean = f"{counts.mean():.2f}"
+        notes.append(
+            Note(
+                f"平均每格仅 {mean} 件,正态近似较弱",
+                f"{mean} reports per cell on average: the normal approximation is weak",
+            )
         )
     if permutations and not (adjusted <= alpha).any():
         needed = needed_permutations(tests, 1, alpha)
-        notes.append(f"one single significant cell would need {needed} permutations")
+        notes.append(
+            Note(
+                f"仅一个显著网格时需要 {needed} 次置换",
+                f"one single significant cell would need {needed} permutations",
+            )
+        )
     return tuple(notes)

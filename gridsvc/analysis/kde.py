@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from gridsvc import crs
 from gridsvc.analysis.results import DensitySurface
-from gridsvc.errors import InputError
+from gridsvc.errors import BadOption, NothingToWorkOn
 from gridsvc.types import FloatArray
 
 _TRUNCATE = 5.0
@@ -65,20 +65,29 @@ def kde(
 
     Raises
     ------
-    InputError
-        For no point, a bandwidth or cell that is not positive, a raster above 25 million cells,
+    NothingToWorkOn
+        For no point.
+    BadOption
+        For a bandwidth or cell that is not positive, a raster above 25 million cells,
         or ``edge="territory"`` without a territory.
     """
     lonlat = _coordinates(points)
     if len(lonlat) == 0:
-        raise InputError(reason="a density needs at least one point")
+        raise NothingToWorkOn(
+            reason_zh="密度至少需要一个点", reason_en="a density needs at least one point"
+        )
     if not (math.isfinite(bandwidth_m) and bandwidth_m > 0):
-        raise InputError(reason=f"bandwidth_m must be positive, not {bandwidth_m}")
+        raise _positive("bandwidth_m", bandwidth_m)
     step = bandwidth_m / 5.0 if cell_m is None else cell_m
     if not (math.isfinite(step) and step > 0):
-        raise InputError(reason=f"cell_m must be positive, not {step}")
+        raise _positive("cell_m", step)
     if edge == "territory" and territory is None:
-        raise InputError(reason="edge='territory' needs a territory")
+        raise BadOption(
+            option="edge",
+            value=edge,
+            reason_zh="需要同时给出 territory",
+            reason_en="it needs a territory as well",
+        )
     if epsg is None:
         centre = (lonlat.min(axis=0) + lonlat.max(axis=0)) / 2.0
         epsg = crs.zone_epsg(float(centre[0]), float(centre[1]))
@@ -114,7 +123,7 @@ def density(
 
     Raises
     ------
-    InputError
+    BadOption
         For a raster above 25 million cells.
     """
     if bounds_m is None:
@@ -128,7 +137,12 @@ def density(
         columns = round((bounds_m[2] - west) / cell_m)
         rows = round((bounds_m[3] - south) / cell_m)
     if rows * columns > _MAX_CELLS:
-        raise InputError(reason=f"{rows} x {columns} raster cells; use a larger cell_m")
+        raise BadOption(
+            option="cell_m",
+            value=cell_m,
+            reason_zh=f"将产生 {rows} × {columns} 个栅格;请增大 cell_m",
+            reason_en=f"{rows} x {columns} raster cells are too many; use a larger one",
+        )
     column = np.floor((x - west) / cell_m).astype(np.int64)
     row = np.floor((y - south) / cell_m).astype(np.int64)
     if bounds_m is not None:
@@ -235,6 +249,12 @@ def _inside_territory(
     inside = mask > 0
     result[inside] = values[inside] / share[inside]
     return result
+
+
+def _positive(option: str, value: float) -> BadOption:
+    return BadOption(
+        option=option, value=value, reason_zh="必须大于 0", reason_en="it must be positive"
+    )
 
 
 def _coordinates(points: Any) -> FloatArray:

@@ -4,13 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import geopandas as gpd
 import pandas as pd
 from shapely.geometry import Point
 
+from gridsvc.errors import Language
 from gridsvc.types import FloatArray
+
+
+class Note(str):
+    """A remark of an analysis in both languages; as a plain string it is the Chinese text."""
+
+    en: str
+
+    def __new__(cls, zh: str, en: str) -> Self:
+        """Return the note of two texts."""
+        note = super().__new__(cls, zh)
+        note.en = en
+        return note
+
+    def __reduce__(self) -> tuple[type[Note], tuple[str, str]]:
+        return (Note, (str(self), self.en))
+
+    def text(self, language: Language = "zh") -> str:
+        """Return the note in one language."""
+        return str(self) if language == "zh" else self.en
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +124,7 @@ class HotspotResult:
     piles: tuple[GeocodePile, ...] = ()
     density: DensitySurface | None = None
     points: gpd.GeoDataFrame | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +260,6 @@ class PatrolPlan:
     streets: gpd.GeoDataFrame
     lower_bound_m: float | None = None
     verified: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     window: str | None = None
     max_snap_m: float = 100.0

@@ -106,7 +106,7 @@ def summary(plan: PatrolPlan) -> dict[str, Any]:
         "dropped": plan.dropped.to_dict("records"),
         "total_m": round(plan.total_m, 1),
         "lower_bound_m": plan.lower_bound_m,
-        "gap": (round(plan.total_m / plan.lower_bound_m - 1.0, 4) if plan.lower_bound_m else None),
+        "gap": gap(plan),
         "speed_m_s": plan.speed_m_s,
         "seed": plan.seed,
         "iterations": plan.iterations,
@@ -114,7 +114,7 @@ def summary(plan: PatrolPlan) -> dict[str, Any]:
         "created_at": plan.created_at.isoformat(),
         "verified": not plan.verified,
         "findings": list(plan.verified),
-        "notes": list(plan.notes),
+        "notes": [{"zh": str(n), "en": n.en} for n in plan.notes],
         "rounds": [
             {
                 "number": r.number,
@@ -128,6 +128,16 @@ def summary(plan: PatrolPlan) -> dict[str, Any]:
             for r in plan.rounds
         ],
     }
+
+
+def gap(plan: PatrolPlan) -> float | None:
+    """Return how far a single round is above its proven bound (``None`` for several rounds).
+
+    Several rounds are balanced, not shortest in sum, so the bound says little about them.
+    """
+    if len(plan.rounds) != 1 or not plan.lower_bound_m:
+        return None
+    return round(plan.total_m / plan.lower_bound_m - 1.0, 4)
 
 
 def to_geojson_text(plan: PatrolPlan) -> str:

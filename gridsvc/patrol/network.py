@@ -20,7 +20,7 @@ from scipy.sparse import csgraph
 
 from gridsvc import crs
 from gridsvc.analysis.contiguity import row_labels
-from gridsvc.errors import InputError
+from gridsvc.errors import NothingToWorkOn
 from gridsvc.types import FloatArray, IntArray, ObjectArray
 
 _ROWS_AT_ONCE = 40
@@ -97,7 +97,7 @@ class WalkNetwork:
 
         Raises
         ------
-        InputError
+        NothingToWorkOn
             If no street has a length.
         """
         crs.require_geographic(streets.crs)
@@ -114,7 +114,10 @@ class WalkNetwork:
         lonely = np.bincount(part, minlength=len(parts)) < 2
         xy, part = xy[~lonely[part]], part[~lonely[part]]
         if len(xy) == 0:
-            raise InputError(reason="no street has a length; a walking network needs street lines")
+            raise NothingToWorkOn(
+                reason_zh="没有可步行的街道;请先导入街道线",
+                reason_en="no street has a length; import street lines first",
+            )
         epsg = metric_epsg or crs.metric_epsg_of(shapes[given])
         x, y = crs.transformer(crs.STORAGE_EPSG, epsg).transform(xy[:, 0], xy[:, 1])
         metric = np.column_stack([x, y])

@@ -15,8 +15,8 @@ import shapely
 from shapely.geometry import Point
 
 from gridsvc import crs, layers
-from gridsvc.analysis.results import PatrolPlan, PatrolRound, Stop, Turn
-from gridsvc.errors import InputError
+from gridsvc.analysis.results import Note, PatrolPlan, PatrolRound, Stop, Turn
+from gridsvc.errors import BadOption, InputError, NothingToWorkOn
 from gridsvc.patrol.bounds import one_tree_bound
 from gridsvc.patrol.network import Snap, WalkNetwork
 from gridsvc.patrol.paths import turns_of, walk
@@ -102,14 +102,19 @@ def plan_point_rounds(
     ------
     NoStart
         If the start is off the network.
-    InputError
-        For options out of range, or more than 1000 points.
+    BadOption
+        For options out of range.
+    NothingToWorkOn
+        For more than 1000 points.
     """
     walkers = _inspectors(inspectors)
     _check(speed_m_s, max_duration_s, max_snap_m, iterations, window)
     chosen = points_in_window(points, window)
     if len(chosen) > _MAX_POINTS:
-        raise InputError(reason=f"{len(chosen)} points in one plan; take a smaller area")
+        raise NothingToWorkOn(
+            reason_zh=f"一次规划 {len(chosen)} 个点,超过 {_MAX_POINTS} 个;请选择较小的区域",
+            reason_en=f"{len(chosen)} points exceed {_MAX_POINTS} in one plan; take a smaller area",
+        )
     dropped: list[dict[str, str]] = []
     shapes = chosen.geometry.to_numpy()
     blank = shapely.is_missing(shapes) | shapely.is_empty(shapes)
@@ -259,7 +264,7 @@ def _inspectors(inspectors: int | Sequence[Inspector]) -> list[Inspector]:
         [(None, None)] * inspectors if isinstance(inspectors, int) else list(inspectors)
     )
     if not 1 <= len(walkers) <= 100:
-        raise InputError(reason=f"inspectors must be 1 to 100, not {len(walkers)}")
+        raise _range("inspectors", len(walkers), "1 – 100")
     return walkers
 
 
@@ -267,15 +272,24 @@ def _check(
     speed: float, duration: float | None, snap: float, iterations: int | None, window: str | None
 ) -> None:
     if not 0.1 <= speed <= 10.0:
-        raise InputError(reason=f"speed must be 0.1 to 10 m/s, not {speed}")
+        raise _range("speed_m_s", speed, "0.1 – 10 m/s")
     if duration is not None and not 60.0 <= duration <= 86400.0:
-        raise InputError(reason=f"a round lasts one minute to one day, not {duration} s")
+        raise _range("max_duration_s", duration, "60 – 86400 s")
     if not 0.0 <= snap <= 5000.0:
-        raise InputError(reason=f"max_snap_m must be 0 to 5000, not {snap}")
+        raise _range("max_snap_m", snap, "0 – 5000 m")
     if iterations is not None and not 1 <= iterations <= 1_000_000:
-        raise InputError(reason=f"iterations must be 1 to 1000000, not {iterations}")
+        raise _range("iterations", iterations, "1 – 1000000")
     if window not in (None, "day", "night"):
-        raise InputError(reason=f"window must be day or night, not {window}")
+        raise _range("window", window, "day, night")
+
+
+def _range(option: str, value: Any, allowed: str) -> BadOption:
+    return BadOption(
+        option=option,
+        value=value,
+        reason_zh=f"可用范围:{allowed}",
+        reason_en=f"allowed is {allowed}",
+    )
 
 
 def _middle(points: gpd.GeoDataFrame, epsg: int) -> Point | None:
@@ -306,16 +320,25 @@ def _frame(frame: gpd.GeoDataFrame | None, layer: layers.Layer) -> gpd.GeoDataFr
 
 def _notes(
     network: WalkNetwork, points: gpd.GeoDataFrame, chosen: gpd.GeoDataFrame, window: str | None
-) -> tuple[str, ...]:
+) -> tuple[Note, ...]:
     notes = []
     if network.component_count > 1:
         share = network.component_lengths()[0] / network.lengths.sum()
+        parts = network.component_count
         notes.append(
-            f"the streets fall into {network.component_count} parts; "
-            f"the largest holds {share:.1%} of the metres"
+            Note(
+                f"街道分为互不相连的 {parts} 部分,最大部分占里程的 {share:.1%}",
+                f"the streets fall into {parts} parts; the largest holds {share:.1%} of the metres",
+            )
         )
     if window is not None:
-        notes.append(f"{window}: {len(points) - len(chosen)} points of the other window left out")
+        other = len(points) - len(chosen)
+        notes.append(
+            Note(
+                f"仅{'日间' if window == 'day' else '夜间'}点位,另一时段的 {other} 个点未列入",
+                f"{window} points only; {other} of the other window left out",
+            )
+        )
     return tuple(notes)
 
 
@@ -338,5 +361,6 @@ def _plan_of_nothing(
         rounds=(), dropped=_dropped(dropped), total_m=0.0, speed_m_s=speed_m_s, seed=seed,
         iterations=0, solver=SOLVER, created_at=created_at,
         cells=_frame(cells, layers.CELLS), streets=_frame(streets, layers.STREETS),
-        notes=("no point to visit",), window=window, max_snap_m=max_snap_m,
+        notes=(Note("没有需要巡查的点位", "no point to visit"),),
+        window=window, max_snap_m=max_snap_m,
     )  # fmt: skip

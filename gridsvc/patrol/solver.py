@@ -15,7 +15,7 @@ import numpy as np
 import pyvrp
 from pyvrp.stop import MaxIterations
 
-from gridsvc.errors import InputError
+from gridsvc.errors import BadOption
 from gridsvc.types import FloatArray, IntArray
 
 SOLVER = f"PyVRP {version('pyvrp')}"
@@ -62,7 +62,7 @@ def solve_rounds(
 
     Raises
     ------
-    InputError
+    BadOption
         If the search ends without rounds that keep the limit.
     """
     k = len(distances)
@@ -82,7 +82,12 @@ def solve_rounds(
     optional = max_duration_s is not None
     best = search(max_duration_s, optional, iterations)
     if not best.is_feasible():
-        raise InputError(reason=f"no rounds found in {iterations} iterations; allow more")
+        raise BadOption(
+            option="iterations",
+            value=iterations,
+            reason_zh="未找到可行路线;请增加迭代次数",
+            reason_en="no rounds were found that keep the limit; allow more",
+        )
     if optional and best.num_missing_clients() > 0:
         return _read(best, k)
     if balance and walkers > 1 and k > 2:

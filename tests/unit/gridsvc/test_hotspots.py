@@ -98,7 +98,7 @@ def test_denominators():
     assert np.allclose(area.cells["rate"], area.cells["count"] / km2, rtol=1e-9)
     empty = (CELLS["population"] == 0).to_numpy()
     assert people.cells["hotspot"].eq("not_tested").to_numpy().tolist() == empty.tolist()
-    assert any("not tested" in note for note in people.notes)
+    assert any("not tested" in note.en for note in people.notes)
 
 
 def test_filed_cell_is_used_without_a_locator():

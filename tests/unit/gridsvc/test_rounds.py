@@ -111,7 +111,7 @@ def test_points_that_cannot_be_served_are_dropped_with_the_reason():
     assert [s.point_id for s in result.rounds[0].stops] == ["P000"]
     reasons = dict(zip(result.dropped["point_id"], result.dropped["reason"], strict=True))
     assert reasons == {"P001": "off_network:2600", "P002": "unreachable", "P003": "no_coordinates"}
-    assert any("2 parts" in note for note in result.notes)
+    assert any("2 parts" in note.en for note in result.notes)
 
 
 def test_windows_filter():

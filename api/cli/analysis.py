@@ -1,0 +1,247 @@
+"""Commands ``gridsvc hotspot`` and ``gridsvc patrol``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from api.analysis.documents import hotspot_summary, hotspots_geojson
+from api.bootstrap import Services, open_services
+from api.cli.state import emit, progress, state_of
+from api.dependencies import parse_instant
+from api.patrols.routes import parse_place
+from api.settings import Settings
+from gridsvc.analysis.hotspots import DENOMINATORS
+from gridsvc.analysis.results import HotspotResult, PatrolPlan
+from gridsvc.errors import BadOption
+from gridsvc.patrol import reason_text, to_geojson_text, to_gpx
+from gridsvc.patrol.gpx import summary
+from gridsvc.plan.version import PlanVersion
+from gridsvc.services.hotspots import hotspots
+from gridsvc.services.patrols import PatrolArea, plan_patrol
+
+_HOT_SHOWN = 15
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("hotspot", help="热点网格 · hot and cold cells (Gi*, FDR)")(hotspot)
+    app.command("patrol", help="巡查路线 · rounds over the points of an area")(patrol)
+
+
+def hotspot(
+    context: typer.Context,
+    since: Annotated[str | None, typer.Option(help="起(含)· from, 2025-01-01")] = None,
+    until: Annotated[str | None, typer.Option(help="止(不含)· before")] = None,
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", help="大类或小类 · class code, repeatable")
+    ] = None,
+    denominator: Annotated[str, typer.Option(help="none | area_km2 | population")] = "none",
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside/--no-set-aside", help="剔除默认坐标堆 · default piles")
+    ] = True,
+    permutations: Annotated[int, typer.Option(min=0, help="0 = 解析 analytic")] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    bandwidth: Annotated[float, typer.Option(min=1.0, help="米 metres")] = 300.0,
+    plan: Annotated[str | None, typer.Option(help="方案 · plan version")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help=".geojson | .html")] = None,
+) -> None:
+    """Find hot and cold cells and write them as GeoJSON or as a map."""
+    kind = _kind(output, (".geojson", ".json", ".html"))
+    services = open_services(Settings())
+    try:
+        with progress(context) as report:
+            report("hotspot", 0.1)
+            result = hotspots(
+                services.storage,
+                services.locators,
+                _plan(services, plan),
+                updated_at=services.clock(),
+                since=_instant(services, since, "since"),
+                until=_instant(services, until, "until"),
+                classes=tuple(classes or ()),
+                denominator=_denominator(denominator),
+                set_aside=set_aside,
+                permutations=permutations,
+                seed=seed,
+                bandwidth_m=bandwidth,
+            )
+            report("hotspot", 0.9)
+            if output is not None and kind == ".html":
+                from maps import hotspot_map, render_html
+
+                drawn = hotspot_map(result, language=state_of(context).language, assets="inline")
+                output.write_text(render_html(drawn), encoding="utf-8")
+            elif output is not None:
+                output.write_bytes(hotspots_geojson(result))
+    finally:
+        services.close()
+    document = hotspot_summary(result)
+    if output is not None:
+        document["output"] = str(output)
+    emit(context, document, _hotspot_text(result, output, state_of(context).language))
+
+
+def patrol(
+    context: typer.Context,
+    cell: Annotated[str | None, typer.Option(help="网格编码 · cell code")] = None,
+    community: Annotated[str | None, typer.Option(help="社区编码 · community code")] = None,
+    subdistrict: Annotated[str | None, typer.Option(help="街道编码 · subdistrict code")] = None,
+    inspectors: Annotated[int, typer.Option(min=1, max=100, help="人数 · rounds at most")] = 1,
+    start: Annotated[
+        str | None, typer.Option(help="起点 lon,lat;默认最近的站点 nearest post")
+    ] = None,
+    datum: Annotated[str, typer.Option(help="起点基准 · datum of the start")] = "cgcs2000",
+    speed: Annotated[float, typer.Option(help="米/秒 · m/s")] = 1.2,
+    window: Annotated[str | None, typer.Option(help="day | night")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="最长时长 · longest round")] = None,
+    max_snap: Annotated[float, typer.Option(help="离路最远 · metres off the network")] = 100.0,
+    iterations: Annotated[int | None, typer.Option(min=1, help="搜索迭代次数")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    plan: Annotated[str | None, typer.Option(help="方案 · plan version")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help=".gpx | .geojson | .html")
+    ] = None,
+) -> None:
+    """Plan rounds over the points of one area and write them as GPX, GeoJSON or a map."""
+    kind = _kind(output, (".gpx", ".geojson", ".json", ".html"))
+    services = open_services(Settings())
+    try:
+        with progress(context) as report:
+            report("patrol", 0.1)
+            result = plan_patrol(
+                services.storage,
+                services.locators,
+                _plan(services, plan),
+                PatrolArea(cell=cell, community=community, subdistrict=subdistrict),
+                created_at=services.clock(),
+                inspectors=inspectors,
+                start=None if start is None else parse_place(start, datum),
+                speed_m_s=speed,
+                window=_window(window),
+                max_duration_s=None if max_minutes is None else max_minutes * 60.0,
+                max_snap_m=max_snap,
+                iterations=iterations,
+                seed=seed,
+            )
+            report("patrol", 0.9)
+    finally:
+        services.close()
+    language = state_of(context).language
+    if output is not None:
+        if kind == ".html":
+            from maps import patrol_map, render_html
+
+            text = render_html(patrol_map(result, language=language, assets="inline"))
+        else:
+            text = to_gpx(result) if kind == ".gpx" else to_geojson_text(result)
+        output.write_text(text, encoding="utf-8")
+    document = summary(result)
+    if output is not None:
+        document["output"] = str(output)
+    emit(context, document, _patrol_text(result, output, language))
+
+
+def _kind(output: Path | None, allowed: tuple[str, ...]) -> str:
+    if output is None:
+        return ""
+    kind = output.suffix.lower()
+    if kind not in allowed:
+        endings = ", ".join(allowed)
+        raise BadOption(
+            option="-o",
+            value=output.name,
+            reason_zh=f"文件名应以 {endings} 结尾",
+            reason_en=f"the name must end in {endings}",
+        )
+    return kind
+
+
+def _plan(services: Services, plan_id: str | None) -> PlanVersion:
+    if plan_id is None:
+        return services.locators.plan_at(services.clock())
+    with services.storage.unit_of_work() as work:
+        return work.plans.get(plan_id)
+
+
+def _instant(services: Services, text: str | None, field: str) -> datetime | None:
+    if text is None:
+        return None
+    return parse_instant(text, services.settings.grid.timezone, field=field)
+
+
+def _denominator(text: str) -> Any:
+    if text not in DENOMINATORS:
+        known = ", ".join(DENOMINATORS)
+        raise BadOption(
+            option="--denominator", value=text, reason_zh=f"可用 {known}", reason_en=f"use {known}"
+        )
+    return text
+
+
+def _window(text: str | None) -> Any:
+    if text not in (None, "day", "night"):
+        raise BadOption(
+            option="--window",
+            value=text,
+            reason_zh="可用 day、night",
+            reason_en="use day or night",
+        )
+    return text
+
+
+def _hotspot_text(result: HotspotResult, output: Path | None, language: str) -> str:
+    zh = language == "zh"
+    found = hotspot_summary(result)
+    period = f"{found['since'] or '…'} – {found['until'] or '…'}"
+    aside = f"{'剔除' if zh else 'set aside'} {result.n_set_aside}"
+    unplaced = f"{'未落格' if zh else 'unplaced'} {result.n_unplaced}"
+    lines = [
+        f"{'方案' if zh else 'plan'} {result.plan_id}  n={result.n}  {aside}  {unplaced}",
+        f"{'期间' if zh else 'period'} {period}  {result.weights}  {result.correction}",
+        "  ".join(f"{name} {count}" for name, count in found["cells"].items()),
+    ]
+    lines += [
+        f"{'默认坐标堆' if zh else 'default-geocode pile'} {p.lon}, {p.lat}: {p.count} "
+        f"({p.share:.1%}), {p.distinct_classes} {'类' if zh else 'classes'}, {p.cell_code}"
+        for p in result.piles
+    ]
+    hot = result.cells[result.cells["hotspot"].str.startswith("hot")]
+    for code, row in hot.sort_values("z", ascending=False).head(_HOT_SHOWN).iterrows():
+        lines.append(f"{row['hotspot']}  {code}  {row['name']}  {row['count']}  z={row['z']:.2f}")
+    lines += [f"! {note.text('zh' if zh else 'en')}" for note in result.notes]
+    if output is not None:
+        lines.append(f"→ {output}")
+    return "\n".join(lines)
+
+
+def _patrol_text(plan: PatrolPlan, output: Path | None, language: str) -> str:
+    zh = language == "zh"
+    bound = "" if plan.lower_bound_m is None else f" (≥ {plan.lower_bound_m:.0f} m)"
+    made = f"{plan.solver}  seed {plan.seed}  {plan.iterations} it"
+    lines = [f"{plan.area_name} {plan.area_code}  {plan.total_m:.0f} m{bound}  {made}"]
+    for walked in plan.rounds:
+        who = walked.person_name or "—"
+        lines.append(
+            f"{'第' if zh else 'round '}{walked.number}{'轮' if zh else ''}  {who}  "
+            f"{len(walked.stops)} {'点' if zh else 'points'}  {walked.length_m:.0f} m  "
+            f"{walked.duration_s / 60:.0f} min"
+        )
+        lines += [
+            f"  {s.order:>3}  {s.name}  +{s.walk_m:.0f} m  {s.arrive_s / 60:.0f} min"
+            for s in walked.stops
+        ]
+    label = "未安排" if zh else "dropped"
+    for point_id, name, reason in plan.dropped.itertuples(index=False):
+        lines.append(f"{label} {point_id} {name}: {reason_text(reason, 'zh' if zh else 'en')}")
+    if plan.verified:
+        lines += [f"! {finding}" for finding in plan.verified]
+    else:
+        lines.append("✓ " + ("独立核验通过" if zh else "verified independently"))
+    lines += [f"· {note.text('zh' if zh else 'en')}" for note in plan.notes]
+    if output is not None:
+        lines.append(f"→ {output}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Patrol rounds over HTTP."""
