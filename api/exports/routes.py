@@ -1,0 +1,113 @@
+"""Whole layers as files for other programs, without private columns."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+from fastapi import APIRouter, Query, Request, Response
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
+
+from api.dependencies import PlanDep, ServicesDep
+from api.geojson import not_modified, request_etag
+from api.problems import problem_responses
+from geodata.export import write_layer
+from gridsvc.errors import InputError, NoPlanInForce, UnknownPlan
+from gridsvc.layers import LAYERS, PLAN_LAYERS
+
+router = APIRouter(prefix="/api/v1/exports", tags=["exports 导出"])
+LayerName = Literal[
+    "cells", "areas", "exclusions", "streets", "points", "cases", "units", "staff", "duties",
+    "visits", "classes", "facilities",
+]  # fmt: skip
+FileFormat = Literal["gpkg", "geojson", "fgb", "shp", "kml", "parquet", "csv", "xlsx"]
+MEDIA_TYPES: dict[str, str] = {
+    "gpkg": "application/geopackage+sqlite3",
+    "geojson": "application/geo+json",
+    "fgb": "application/flatgeobuf",
+    "shp": "application/zip",
+    "kml": "application/vnd.google-earth.kml+xml",
+    "parquet": "application/vnd.apache.parquet",
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+class NoGeometry(InputError):
+    """The layer has no geometry, which the format needs."""
+
+    zh = "图层 {layer} 没有图形,请导出为 csv、xlsx 或 parquet"
+    en = "layer {layer} has no geometry; export it as csv, xlsx or parquet"
+
+
+@router.get(
+    "/{layer}",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The layer as a file; a shapefile comes as a zip.",
+            "content": {
+                kind.split(";")[0]: {"schema": {"type": "object"}} if "json" in kind else _BINARY
+                for kind in MEDIA_TYPES.values()
+            },
+            "headers": {"ETag": {"schema": {"type": "string"}}},
+        },
+        304: {"description": "The client has it already"},
+        **problem_responses(UnknownPlan, NoPlanInForce, NoGeometry),
+    },
+)
+def export_layer(
+    layer: LayerName,
+    request: Request,
+    services: ServicesDep,
+    plan: PlanDep,
+    file_format: Annotated[FileFormat, Query(alias="format")] = "gpkg",
+    encoding: Annotated[
+        Literal["UTF-8", "GBK"], Query(description="Attributes of a shapefile.")
+    ] = "UTF-8",
+) -> Response:
+    """Return a whole layer; cells, areas and exclusions are those of the plan."""
+    contract = LAYERS[layer]
+    if contract.geometry is None and file_format not in ("csv", "xlsx", "parquet"):
+        raise NoGeometry(layer=layer)
+    etag = request_etag(request, services.storage.version_stamp(), plan.id)
+    known = not_modified(request, etag)
+    if known is not None:
+        return known
+    with services.storage.unit_of_work() as work:
+        frame: pd.DataFrame
+        if layer in PLAN_LAYERS:
+            frame = getattr(work.plans, layer)(plan.id)
+        else:
+            frame = work.records(layer).frame()
+    public = frame.drop(columns=[c.name for c in contract.columns if c.private])
+    folder = Path(tempfile.mkdtemp(prefix="gridsvc-export-"))
+    try:
+        path = write_layer(public, folder / f"{layer}.{file_format}", name=layer, encoding=encoding)
+        if file_format == "shp":
+            path = _zipped(folder, layer)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return FileResponse(
+        path,
+        media_type=MEDIA_TYPES[file_format],
+        filename=path.name,
+        headers={"ETag": etag, "Cache-Control": "private, no-cache"},
+        background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
+    )
+
+
+def _zipped(folder: Path, layer: str) -> Path:
+    target = folder / f"{layer}.zip"
+    parts = sorted(p for p in folder.iterdir() if p.stem == layer)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in parts:
+            archive.write(part, part.name)
+    return target

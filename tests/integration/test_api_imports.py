@@ -1,0 +1,210 @@
+"""Upload, job with progress, draft, publication: the planner's way over HTTP."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.bootstrap import open_services
+from api.imports import routes as imports
+from api.settings import DatabaseSettings, ServerSettings, Settings
+from geodata.storage import open_storage
+
+LATER = "2027-01-01"
+
+
+@pytest.fixture
+def client(demo_db: Path, tmp_path: Path) -> Iterator[TestClient]:
+    """A client that may change things, on a database of its own."""
+    copy = tmp_path / "copy.db"
+    source = open_storage(f"sqlite:///{demo_db}")
+    source.backup(copy)
+    source.dispose()
+    settings = Settings(
+        database=DatabaseSettings(database_url=f"sqlite:///{copy}"),
+        server=ServerSettings(max_upload_mb=8),
+        log_level="error",
+    )
+    services = open_services(settings)
+    with TestClient(create_app(services=services), raise_server_exceptions=False) as found:
+        yield found
+    services.close()
+
+
+def upload(client: Any, name: str, content: bytes, layer: str, **form: str) -> dict[str, Any]:
+    answer = client.post(
+        "/api/v1/imports", files={"file": (name, io.BytesIO(content))}, data={"as": layer, **form}
+    )
+    assert answer.status_code == 202, answer.text
+    job: dict[str, Any] = answer.json()
+    assert answer.headers["location"] == job["links"]["self"]
+    return job
+
+
+def follow(client: Any, job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the states that the event stream tells, the last one final."""
+    with client.stream("GET", job["links"]["events"]) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        return [
+            json.loads(line.removeprefix("data: "))
+            for line in answer.iter_lines()
+            if line.startswith("data: ")
+        ]
+
+
+def test_a_file_becomes_a_draft_and_the_plan_in_force(client: TestClient) -> None:
+    before = client.get("/healthz").json()["plan_id"]
+    cells = client.get("/api/v1/cells?limit=10000").content
+    states = follow(client, upload(client, "网格.geojson", cells, "cells", title="修订"))
+    versions = [s["version"] for s in states]
+    assert versions == sorted(versions)
+    last = states[-1]
+    assert last["state"] == "done", last["problem"]
+    assert last["progress"] == 1.0
+    assert last["result"]["imported"] == 702
+    plan = client.get(f"/api/v1/plans/{last['result']['plan_id']}")
+    assert plan.json()["status"] == "draft"
+    address = f"/api/v1/plans/{plan.json()['id']}/publish"
+
+    blind = client.post(address, json={})
+    assert (blind.status_code, blind.json()["type"]) == (428, "/problems/precondition-required")
+    stale = client.post(address, json={}, headers={"If-Match": 'W/"old-1"'})
+    assert (stale.status_code, stale.json()["type"]) == (412, "/problems/stale-version")
+    wrong = client.post(
+        address, json={"effective_from": "soon"}, headers={"If-Match": plan.headers["etag"]}
+    )
+    assert wrong.status_code == 422
+    done = client.post(
+        address, json={"effective_from": LATER}, headers={"If-Match": plan.headers["etag"]}
+    )
+    assert done.status_code == 200, done.text
+    assert done.json()["status"] == "published"
+    assert done.headers["etag"] != plan.headers["etag"]
+    again = client.post(address, json={}, headers={"If-Match": done.headers["etag"]})
+    assert again.status_code == 409
+
+    assert client.get("/api/v1/plans/in-force?at=2026-06-01").json()["id"] == before
+    assert client.get(f"/api/v1/plans/in-force?at={LATER}").json()["id"] == plan.json()["id"]
+    lineage = client.get(f"/api/v1/plans/{plan.json()['id']}/lineage?since={before}").json()
+    assert lineage["counts"] == {"U": 702}
+
+
+def test_points_are_placed_and_the_report_counts_them(client: TestClient) -> None:
+    points = client.get("/api/v1/points?limit=3").json()
+    features = points["features"]
+    features[0]["geometry"]["coordinates"] = [100.0, 30.0]
+    for feature in features:
+        feature["properties"]["point_id"] = f"new-{feature['id']}"
+    content = json.dumps({"type": "FeatureCollection", "features": features}).encode()
+    last = follow(client, upload(client, "points.geojson", content, "points"))[-1]
+    assert last["state"] == "done", last["problem"]
+    placements = {k: v for k, v in last["result"]["placements"].items() if v}
+    placements.pop("total", None)
+    assert placements == {
+        "placed": 2, "outside": 1,
+    }  # fmt: skip
+    kept = client.get(f"/api/v1/points/new-{features[0]['id']}").json()
+    assert kept["properties"]["placement"] == "outside"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "layer", "slug"),
+    [
+        ("empty.geojson", b"", "points", "empty-source"),
+        ("text.geojson", b"not geojson", "points", "unreadable-source"),
+        ("nothing.geojson", b'{"type":"FeatureCollection","features":[]}', "cells", "empty-source"),
+        ("nothing.zip", b"PK\x05\x06" + b"\0" * 18, "cells", "unreadable-source"),
+    ],
+)
+def test_bad_files_fail_with_a_problem_and_change_nothing(
+    client: TestClient, name: str, content: bytes, layer: str, slug: str
+) -> None:
+    before = client.get("/api/v1/plans").json(), client.get("/api/v1/points").headers["etag"]
+    last = follow(client, upload(client, name, content, layer))[-1]
+    assert last["state"] == "failed"
+    assert last["problem"]["type"] == f"/problems/{slug}"
+    assert name in last["problem"]["detail"]
+    assert "/tmp" not in json.dumps(last)  # noqa: S108
+    assert (client.get("/api/v1/plans").json(), client.get("/api/v1/points").headers["etag"]) == (
+        before
+    )
+
+
+def test_points_given_for_cells_name_row_and_way_out(client: TestClient) -> None:
+    points = client.get("/api/v1/points?limit=3").content
+    last = follow(client, upload(client, "p.geojson", points, "cells"))[-1]
+    assert last["state"] == "failed"
+    assert last["problem"]["status"] == 422
+
+
+def test_a_dry_run_keeps_nothing(client: TestClient) -> None:
+    before = client.get("/api/v1/plans").json()
+    cells = client.get("/api/v1/cells?limit=10000").content
+    last = follow(client, upload(client, "c.geojson", cells, "cells", dry_run="true"))[-1]
+    assert last["state"] == "done", last["problem"]
+    assert last["result"]["dry_run"] is True
+    assert client.get("/api/v1/plans").json() == before
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "slug"),
+    [
+        ({"as": "nonsense"}, 422, "invalid-request"),
+        ({}, 422, "invalid-request"),
+        ({"as": "points", "mapping": "[1]"}, 422, "bad-input"),
+        ({"as": "points", "mapping": "{"}, 422, "bad-input"),
+        ({"as": "points", "datum": "mars"}, 422, "unknown-datum"),
+    ],
+)
+def test_bad_forms_are_refused_at_once(
+    client: TestClient, form: dict[str, str], status: int, slug: str
+) -> None:
+    answer = client.post("/api/v1/imports", files={"file": ("a.csv", b"x\n1\n")}, data=form)
+    assert answer.status_code == status
+    assert answer.json()["type"] == f"/problems/{slug}"
+
+
+def test_types_of_files_that_cannot_be_read_are_refused(client: TestClient) -> None:
+    answer = client.post(
+        "/api/v1/imports", files={"file": ("../a.exe", b"MZ")}, data={"as": "cells"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["source"] == "a.exe"
+
+
+def test_uploads_over_the_limit_are_refused(client: TestClient) -> None:
+    big = b"x" * (9 * 2**20)
+    answer = client.post("/api/v1/imports", files={"file": ("a.csv", big)}, data={"as": "points"})
+    assert answer.status_code == 413
+
+
+def test_a_cancelled_import_keeps_nothing(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+    real = imports.import_layer
+
+    def slow(*arguments: Any) -> Any:
+        begun.set()
+        assert go.wait(30)
+        return real(*arguments)
+
+    monkeypatch.setattr(imports, "import_layer", slow)
+    before = client.get("/api/v1/plans").json()
+    cells = client.get("/api/v1/cells?limit=10000").content
+    job = upload(client, "c.geojson", cells, "cells")
+    assert begun.wait(60)
+    assert client.delete(job["links"]["self"]).status_code == 200
+    go.set()
+    assert follow(client, job)[-1]["state"] == "cancelled"
+    assert client.get("/api/v1/plans").json() == before
+    assert client.delete(job["links"]["self"]).status_code == 409
+    assert [j["state"] for j in client.get("/api/v1/jobs").json()["jobs"]] == ["cancelled"]

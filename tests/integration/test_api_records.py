@@ -1,0 +1,229 @@
+"""Plans, cells, points, cases and duties of the sample city over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pandas as pd
+import pytest
+import shapely
+from shapely.geometry import shape
+
+from gridsvc.services.joining import responsible
+
+
+def everything(client: Any, url: str) -> list[dict[str, Any]]:
+    """Follow the next links of a list to its end."""
+    rows: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    while url:
+        assert url not in seen
+        seen.add(url)
+        page = client.get(url)
+        assert page.status_code == 200, page.text
+        body = page.json()
+        items = body.get("features", body.get("rows"))
+        assert body["numberReturned"] == len(items)
+        rows += items
+        url = next((link["href"] for link in body["links"] if link["rel"] == "next"), "")
+    return rows
+
+
+def test_health_names_the_plan_in_force(app_client: Any) -> None:
+    body = app_client.get("/healthz").json()
+    assert body["status"] == "ok"
+    assert body["cells"] == 702
+    plan = app_client.get("/api/v1/plans/in-force").json()
+    assert plan["id"] == body["plan_id"]
+    assert plan["status"] == "published"
+    assert plan["certified"] is True
+
+
+def test_all_cells_exactly_once_whatever_the_page_size(app_client: Any, sample_city: Any) -> None:
+    for limit in (100, 351, 702, 10_000):
+        codes = [f["id"] for f in everything(app_client, f"/api/v1/cells?limit={limit}")]
+        assert codes == sorted(sample_city.cells.index)
+
+
+def test_cells_come_back_as_they_were_certified(app_client: Any, sample_city: Any) -> None:
+    features = everything(app_client, "/api/v1/cells")
+    served = [shape(f["geometry"]) for f in features]
+    assert shapely.coverage_is_valid(served)
+    wanted = sample_city.cells.loc[[f["id"] for f in features], "geometry"].to_numpy()
+    assert shapely.equals_exact(shapely.normalize(served), shapely.normalize(wanted), 2e-9).all()
+
+
+def test_cells_by_box_community_and_code(app_client: Any, sample_city: Any) -> None:
+    cells = sample_city.cells
+    west, south, east, north = cells.geometry.iloc[5].bounds
+    box = f"{west},{south},{east},{north}"
+    got = {f["id"] for f in everything(app_client, f"/api/v1/cells?bbox={box}")}
+    wanted = set(cells.index[cells.intersects(shapely.box(west, south, east, north))])
+    assert got == wanted
+    community = cells["community_code"].iloc[0]
+    got = {f["id"] for f in everything(app_client, f"/api/v1/cells?community={community}")}
+    assert got == set(cells.index[cells["community_code"] == community])
+    one, two = cells.index[0], cells.index[-1]
+    got = {f["id"] for f in everything(app_client, f"/api/v1/cells?code={one}&code={two}")}
+    assert got == {one, two}
+    assert app_client.get(f"/api/v1/cells/{one}").json()["id"] == one
+
+
+def test_etags_save_the_body_and_change_with_the_question(app_client: Any) -> None:
+    first = app_client.get("/api/v1/points?limit=5")
+    etag = first.headers["etag"]
+    again = app_client.get("/api/v1/points?limit=5", headers={"If-None-Match": etag})
+    assert again.status_code == 304
+    assert again.content == b""
+    assert again.headers["etag"] == etag
+    other = app_client.get("/api/v1/points?limit=6", headers={"If-None-Match": etag})
+    assert other.status_code == 200
+    as_csv = app_client.get("/api/v1/points?limit=5&f=csv", headers={"If-None-Match": etag})
+    assert as_csv.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "kind"),
+    [
+        ("*/*", "", "application/geo+json"),
+        ("application/geo+json", "", "application/geo+json"),
+        ("text/csv", "", "text/csv"),
+        ("application/json", "", "application/json"),
+        ("application/json", "&f=csv", "text/csv"),
+        ("text/csv", "&f=geojson", "application/geo+json"),
+    ],
+)
+def test_formats_by_accept_and_by_parameter(
+    app_client: Any, accept: str, query: str, kind: str
+) -> None:
+    answer = app_client.get(f"/api/v1/points?limit=3{query}", headers={"Accept": accept})
+    assert answer.headers["content-type"].startswith(kind)
+    if kind == "text/csv":
+        assert len(list(csv.DictReader(io.StringIO(answer.text)))) == 3
+
+
+def test_points_by_cell_and_category_with_visits(app_client: Any, sample_city: Any) -> None:
+    points = everything(app_client, "/api/v1/points?visits=true")
+    assert len(points) == 519
+    assert all({"last_visit", "days_since", "due"} <= set(p["properties"]) for p in points)
+    one = points[0]
+    cell = one["properties"]["cell_code"]
+    here = everything(app_client, f"/api/v1/points?cell={cell}")
+    assert {p["id"] for p in here} == {
+        p["id"] for p in points if p["properties"]["cell_code"] == cell
+    }
+    category = one["properties"]["category"]
+    got = everything(app_client, f"/api/v1/points?category={category}")
+    assert len(got) == int((sample_city.points["category"] == category).sum())
+    visits = everything(app_client, f"/api/v1/points/{one['id']}/visits")
+    latest = max((v["visited_at"] for v in visits), default=None)
+    assert latest == one["properties"]["last_visit"]
+
+
+def test_cases_by_time_and_class_add_up(app_client: Any, sample_city: Any) -> None:
+    cases = sample_city.cases
+    since, until = (
+        pd.Timestamp("2026-03-01", tz="Asia/Shanghai"),
+        pd.Timestamp("2026-03-08", tz="Asia/Shanghai"),
+    )
+    wanted = cases[(cases["reported_at"] >= since) & (cases["reported_at"] < until)]
+    got = everything(app_client, "/api/v1/cases?since=2026-03-01&until=2026-03-08&limit=200")
+    assert [c["id"] for c in got] == sorted(wanted.index)
+    major = wanted["major_code"].iloc[0]
+    got = everything(
+        app_client, f"/api/v1/cases?since=2026-03-01&until=2026-03-08&category={major}"
+    )
+    assert {c["id"] for c in got} == set(wanted.index[wanted["major_code"] == major])
+
+
+def test_unplaced_cases_are_kept_with_their_reason(app_client: Any, sample_city: Any) -> None:
+    kinds = ("placed", "on_border", "outside", "no_coordinates", "invalid_coordinates")
+    counts = {
+        kind: len(everything(app_client, f"/api/v1/cases?limit=10000&placement={kind}&f=json"))
+        for kind in kinds
+    }
+    assert sum(counts.values()) == len(sample_city.cases)
+    assert counts["no_coordinates"] + counts["invalid_coordinates"] == int(
+        sample_city.cases.geometry.isna().sum()
+    )
+
+
+def test_responsible_persons_over_http_equal_the_join(app_client: Any, sample_city: Any) -> None:
+    at = pd.Timestamp("2026-06-01T00:00:00Z")
+    cells = sample_city.cells.sample(25, random_state=1)
+    join = responsible(cells, sample_city.duties, at.to_pydatetime())
+    for code in cells.index:
+        body = app_client.get(
+            f"/api/v1/duties/responsible?cell={code}&at=2026-06-01T00:00:00Z"
+        ).json()
+        rows = join[join["key"] == code]
+        assert sorted(p["duty_id"] for p in body["persons"]) == sorted(rows["duty_id"])
+        assert body["responsible_unit"]["rule"] == "territory"
+
+
+def test_the_unit_of_a_class_and_the_rule(app_client: Any, sample_city: Any) -> None:
+    code = sample_city.cells.index[0]
+    rules = set()
+    for class_code, row in sample_city.classes.iterrows():
+        body = app_client.get(
+            f"/api/v1/duties/responsible?cell={code}&category={class_code}"
+        ).json()
+        unit = body["responsible_unit"]
+        rules.add(unit["rule"])
+        assert unit["unit_id"] in sample_city.units.index
+        if unit["rule"] == "unit_kind":
+            assert sample_city.units.loc[unit["unit_id"], "kind"] == row["unit_kind"]
+        assert body["class_name"] == row["name"]
+    assert "none" not in rules
+
+
+def test_gaps_name_cells(app_client: Any) -> None:
+    body = app_client.get("/api/v1/duties/gaps?role=cell_leader").json()
+    assert body["cells"] == 702
+    assert {v["role"] for v in body["vacancies"]} <= {"cell_leader"}
+    nobody = app_client.get("/api/v1/duties/gaps?role=astronaut").json()
+    assert len(nobody["vacancies"]) == 702
+
+
+def test_certificate_areas_and_findings(app_client: Any) -> None:
+    plan = app_client.get("/api/v1/plans/in-force").json()
+    assert app_client.get(plan["links"]["certificate"]).json()["certificate"]["ok"] is True
+    assert app_client.get(plan["links"]["findings"]).json()["features"] == []
+    levels = {
+        level: len(app_client.get(f"{plan['links']['areas']}?level={level}").json()["features"])
+        for level in ("community", "subdistrict", "city")
+    }
+    assert levels == {"community": 168, "subdistrict": 10, "city": 1}
+    lineage = app_client.get(f"/api/v1/plans/{plan['id']}/lineage")
+    assert lineage.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "slug"),
+    [
+        ("/api/v1/cells/999", 404, "unknown-cell"),
+        ("/api/v1/cells?plan=nothing", 404, "unknown-plan"),
+        ("/api/v1/cells?at=1999-01-01", 404, "no-plan-in-force"),
+        ("/api/v1/cells?limit=10001", 422, "invalid-request"),
+        ("/api/v1/cells?bbox=1,2,3", 422, "bad-input"),
+        ("/api/v1/cells?bbox=118,26,117,27", 422, "invalid-coordinate"),
+        ("/api/v1/points/nothing", 404, "not-found"),
+        ("/api/v1/cases?category=nothing", 422, "unknown-class"),
+        ("/api/v1/cases?since=tomorrow", 422, "bad-input"),
+        ("/api/v1/duties/responsible", 422, "bad-input"),
+        ("/api/v1/duties/responsible?cell=nothing", 404, "unknown-cell"),
+        ("/api/v1/plans/nothing", 404, "unknown-plan"),
+        ("/api/v1/plans/nothing/certificate", 404, "unknown-plan"),
+        ("/api/v1/jobs/nothing", 404, "not-found"),
+        ("/api/v1/nothing", 404, "not-found"),
+    ],
+)
+def test_bad_questions_get_problems(app_client: Any, url: str, status: int, slug: str) -> None:
+    for language in ("zh", "en"):
+        answer = app_client.get(url, headers={"Accept-Language": language})
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["content-language"] == language
+        assert answer.json()["type"] == f"/problems/{slug}"
