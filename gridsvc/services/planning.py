@@ -1,0 +1,362 @@
+"""Use cases of a planner: draft, review, certify, publish, discard; territory and lineage.
+
+Publishing is one unit of work: the old version ends where the new one begins, parents and lineage
+are materialised and the certificate is stored, or nothing of it happens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridsvc.crs import canonical_geometry, require_geographic, to_metric
+from gridsvc.errors import (
+    ConflictError,
+    InputError,
+    PlanNotPublishable,
+    StaleVersion,
+)
+from gridsvc.layers import CELLS, EXCLUSIONS, normalize
+from gridsvc.plan import PlanDiff, derive_areas, diff_plans, lineage
+from gridsvc.plan.version import GridScheme, PlanStatus, PlanVersion
+from gridsvc.quality import Certificate, certify
+from gridsvc.services.ports import Storage, UnitOfWork
+from gridsvc.types import Json, Progress, no_progress
+
+
+def create_draft(
+    storage: Storage,
+    scheme: GridScheme,
+    cells: gpd.GeoDataFrame,
+    exclusions: gpd.GeoDataFrame | None = None,
+    provenance: Json | None = None,
+    *,
+    at: datetime,
+    title: str = "",
+    base_id: str | None = None,
+) -> PlanVersion:
+    """Store cells as a new draft of a scheme, which is created when it is new.
+
+    Parameters
+    ----------
+    storage : Storage
+    scheme : GridScheme
+    cells, exclusions : GeoDataFrame
+        Contracts CELLS and EXCLUSIONS, EPSG:4490; coordinates are brought to the lattice and
+        ``area_m2`` is measured here.
+    provenance : dict, optional
+        JSON document; ``registered_parts`` and ``registered_holes`` list codes that the
+        certificate shall accept with several parts or holes.
+    at : datetime
+        Record time, aware.
+    title : str
+    base_id : str, optional
+        Version that the draft grew from.
+
+    Raises
+    ------
+    RejectedRows
+        If a frame is not in contract form.
+    CrsMismatch, DuplicateKey
+    """
+    with storage.unit_of_work() as work:
+        plan = add_draft(
+            work, scheme, cells, exclusions, provenance, at=at, title=title, base_id=base_id
+        )
+        work.commit()
+    return plan
+
+
+def add_draft(
+    work: UnitOfWork,
+    scheme: GridScheme,
+    cells: gpd.GeoDataFrame,
+    exclusions: gpd.GeoDataFrame | None = None,
+    provenance: Json | None = None,
+    *,
+    at: datetime,
+    title: str = "",
+    base_id: str | None = None,
+) -> PlanVersion:
+    """Do the work of ``create_draft`` inside a unit of work that the caller commits."""
+    _require_aware(at)
+    known = {s.id: s for s in work.plans.schemes()}
+    if scheme.id not in known:
+        work.plans.add_scheme(scheme)
+    metric_epsg = known.get(scheme.id, scheme).metric_epsg
+    number = max((p.number for p in work.plans.list(scheme.id)), default=0) + 1
+    plan = PlanVersion(
+        id=f"{scheme.id}-v{number}",
+        scheme_id=scheme.id,
+        number=number,
+        title=title or f"{scheme.name} v{number}",
+        status=PlanStatus.DRAFT,
+        created_at=at,
+        cell_count=len(cells),
+        base_id=base_id,
+        provenance=dict(provenance or {}),
+    )
+    drawn = _canonical(cells)
+    drawn["area_m2"] = shapely.area(to_metric(drawn.geometry.to_numpy(), metric_epsg))
+    barred = None if exclusions is None else normalize(_canonical(exclusions), EXCLUSIONS)
+    work.plans.add(plan, normalize(drawn, CELLS, source="cells"), barred)
+    return plan
+
+
+def submit(
+    storage: Storage, plan_id: str, *, expected_revision: int | None = None
+) -> PlanVersion:  # fmt: skip
+    """Hand a draft in for review.
+
+    Raises
+    ------
+    IllegalTransition, StaleVersion, UnknownPlan
+    """
+    return _move(storage, plan_id, PlanStatus.IN_REVIEW, expected_revision)
+
+
+def take_back(
+    storage: Storage, plan_id: str, *, expected_revision: int | None = None
+) -> PlanVersion:  # fmt: skip
+    """Return a plan in review to draft. Raises as ``submit``."""
+    return _move(storage, plan_id, PlanStatus.DRAFT, expected_revision)
+
+
+def discard(
+    storage: Storage, plan_id: str, *, expected_revision: int | None = None
+) -> PlanVersion:  # fmt: skip
+    """Discard a draft or a plan in review. Raises as ``submit``."""
+    return _move(storage, plan_id, PlanStatus.DISCARDED, expected_revision)
+
+
+def certify_plan(work: UnitOfWork, plan_id: str, at: datetime | None = None) -> Certificate:
+    """Put a stored plan to the certificate's tests; materialised parents are tested too.
+
+    Raises
+    ------
+    UnknownPlan
+    """
+    plan = work.plans.get(plan_id)
+    scheme = work.plans.scheme(plan.scheme_id)
+    areas = work.plans.areas(plan_id)
+    return certify(
+        work.plans.cells(plan_id),
+        territory=scheme.territory,
+        exclusions=work.plans.exclusions(plan_id),
+        gap_width_m=scheme.gap_width_m,
+        metric_epsg=scheme.metric_epsg,
+        code_system=scheme.code_system,
+        registered_parts=tuple(plan.provenance.get("registered_parts", ())),
+        registered_holes=tuple(plan.provenance.get("registered_holes", ())),
+        areas=areas if len(areas) else None,
+        at=at,
+    )
+
+
+def findings_layer(work: UnitOfWork, plan_id: str) -> gpd.GeoDataFrame:
+    """Return the certificate's findings as a layer (EPSG:4490) that can be exported and drawn."""
+    return certify_plan(work, plan_id).findings
+
+
+def publish(
+    storage: Storage,
+    plan_id: str,
+    effective_from: datetime,
+    at: datetime,
+    *,
+    expected_revision: int | None = None,
+    progress: Progress = no_progress,
+) -> PlanVersion:
+    """Certify a plan and let it take effect.
+
+    The version in force until now is superseded from ``effective_from`` on. The first publication
+    of a scheme declares its territory. Everything is measured before the write transaction
+    begins; revisions checked inside it make sure that nothing changed in between.
+
+    Parameters
+    ----------
+    storage : Storage
+    plan_id : str
+    effective_from : datetime
+        Start of validity, aware; after the start of the version in force.
+    at : datetime
+        Record time, aware.
+    expected_revision : int, optional
+        Revision that the caller has seen.
+    progress : Progress
+
+    Raises
+    ------
+    PlanNotPublishable
+        If a blocking finding stands; the error carries the ``certificate``.
+    ConflictError
+        If the version in force began at or after ``effective_from``.
+    StaleVersion
+        If the plan or the version in force was changed by somebody else.
+    IllegalTransition, UnknownPlan, InputError
+    """
+    _require_aware(effective_from)
+    _require_aware(at)
+    progress("certify", 0.0)
+    with storage.unit_of_work() as work:
+        plan = work.plans.get(plan_id)
+        _require_revision(plan, expected_revision)
+        plan.to(PlanStatus.PUBLISHED)
+        scheme = work.plans.scheme(plan.scheme_id)
+        last = _in_force(work, scheme.id)
+        _require_later(plan, last, effective_from)
+        certificate = certify_plan(work, plan_id, at)
+        if not certificate.ok:
+            raise PlanNotPublishable(
+                plan=plan_id,
+                count=len(certificate.blocking),
+                rules=", ".join(certificate.rules),
+                certificate=certificate,
+            )
+        cells = work.plans.cells(plan_id)
+        old_cells = None if last is None else work.plans.cells(last.id)
+    progress("areas", 0.5)
+    areas = derive_areas(cells, metric_epsg=scheme.metric_epsg, city_name=scheme.name)
+    progress("lineage", 0.6)
+    descent = None if old_cells is None else lineage(old_cells, cells, scheme.metric_epsg)
+    progress("store", 0.7)
+    published = plan.to(
+        PlanStatus.PUBLISHED,
+        effective_from=effective_from,
+        published_at=at,
+        certificate=certificate.as_dict(),
+    )
+    with storage.unit_of_work() as work:
+        _require_same(last, _in_force(work, scheme.id))
+        if last is not None:
+            ended = last.to(PlanStatus.SUPERSEDED, effective_to=effective_from)
+            work.plans.save(ended, expected_revision=last.revision)
+        work.plans.save(published, expected_revision=plan.revision)
+        work.plans.put_areas(plan_id, areas)
+        if last is not None and descent is not None:
+            work.plans.put_lineage(last.id, plan_id, descent)
+        if scheme.territory is None:
+            current = work.plans.scheme(scheme.id)
+            if current.territory is not None:
+                raise StaleVersion(kind="scheme", key=scheme.id, current="…", given="…")
+            work.plans.save_scheme(replace(current, territory=certificate.territory))
+        work.commit()
+    progress("done", 1.0)
+    return published
+
+
+def declare_territory(storage: Storage, scheme_id: str, territory: Any) -> GridScheme:
+    """Declare the territory that the next versions of a scheme have to fill.
+
+    Parameters
+    ----------
+    territory : Polygon or MultiPolygon
+        EPSG:4490, exclusions included.
+
+    Raises
+    ------
+    InputError
+        If it is empty, not a polygon or not valid.
+    NotFoundError
+    """
+    shape = canonical_geometry(territory)
+    if shape is None or shape.is_empty or shape.geom_type not in ("Polygon", "MultiPolygon"):
+        raise InputError(reason="辖区必须是面 / a territory must be a polygon")
+    if not shape.is_valid:
+        reason = shapely.is_valid_reason(shape)
+        raise InputError(reason=f"辖区几何无效 / the territory is not valid: {reason}")
+    with storage.unit_of_work() as work:
+        scheme = replace(work.plans.scheme(scheme_id), territory=shape)
+        work.plans.save_scheme(scheme)
+        work.commit()
+    return scheme
+
+
+def compare(work: UnitOfWork, old_id: str, new_id: str) -> PlanDiff:
+    """Return what differs between two versions of one scheme.
+
+    Raises
+    ------
+    UnknownPlan
+    ConflictError
+        If the versions belong to different schemes.
+    """
+    old, new = work.plans.get(old_id), work.plans.get(new_id)
+    if old.scheme_id != new.scheme_id:
+        raise ConflictError(
+            reason=f"方案属于不同体系 / the plans are of schemes {old.scheme_id}, {new.scheme_id}"
+        )
+    scheme = work.plans.scheme(new.scheme_id)
+    return diff_plans(
+        work.plans.cells(old_id), work.plans.cells(new_id), metric_epsg=scheme.metric_epsg
+    )
+
+
+def lineage_between(work: UnitOfWork, old_id: str, new_id: str) -> pd.DataFrame:
+    """Return the lineage of two versions: the stored rows, or computed where none are stored."""
+    stored = work.plans.lineage(old_id, new_id)
+    return stored if len(stored) else compare(work, old_id, new_id).lineage
+
+
+def _move(
+    storage: Storage, plan_id: str, status: PlanStatus, expected_revision: int | None
+) -> PlanVersion:
+    with storage.unit_of_work() as work:
+        plan = work.plans.get(plan_id)
+        _require_revision(plan, expected_revision)
+        moved = plan.to(status)
+        work.plans.save(moved, expected_revision=plan.revision)
+        work.commit()
+    return moved
+
+
+def _in_force(work: UnitOfWork, scheme_id: str) -> PlanVersion | None:
+    """Return the version without an end."""
+    open_ = [p for p in work.plans.list(scheme_id) if p.status is PlanStatus.PUBLISHED]
+    return max(open_, key=lambda p: p.number, default=None)
+
+
+def _require_aware(instant: datetime) -> None:
+    if instant.tzinfo is None or instant.utcoffset() is None:
+        raise InputError(reason=f"时间缺少时区 / the instant has no time zone: {instant}")
+
+
+def _require_revision(plan: PlanVersion, expected: int | None) -> None:
+    if expected is not None and plan.revision != expected:
+        raise StaleVersion(kind="plan", key=plan.id, current=plan.revision, given=expected)
+
+
+def _require_later(plan: PlanVersion, last: PlanVersion | None, start: datetime) -> None:
+    if last is None or last.effective_from is None or last.effective_from < start:
+        return
+    given, earliest = start.isoformat(), last.effective_from.isoformat()
+    raise ConflictError(
+        reason=f"方案 {plan.id} 的生效时间 {given} 应晚于现行方案 {last.id} 的 {earliest} · "
+        f"it must take effect after {last.id}, in force since {earliest}"
+    )
+
+
+def _require_same(seen: PlanVersion | None, now: PlanVersion | None) -> None:
+    one = None if seen is None else (seen.id, seen.revision)
+    two = None if now is None else (now.id, now.revision)
+    if one != two:
+        found = now or seen
+        raise StaleVersion(
+            kind="plan",
+            key="" if found is None else found.id,
+            current="–" if now is None else now.revision,
+            given="–" if seen is None else seen.revision,
+        )
+
+
+def _canonical(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    require_geographic(frame.crs)
+    copy = frame.copy()
+    shapes = shapely.force_2d(np.asarray(frame.geometry.array, dtype=object))
+    return copy.set_geometry(gpd.GeoSeries(canonical_geometry(shapes), index=frame.index, crs=4490))
