@@ -47,11 +47,14 @@ def make_visits(
     no_night = {ids[i] for i in both[: 2 * few]}
     days = (YEAR_TO - YEAR_FROM).days
     collectors = staff.index[staff["role"] == "collector"].to_numpy()
-    parts = []
+    parts: dict[str, list[Any]] = {
+        k: [] for k in ("count", "minute", "night", "passed", "observed")
+    }
     for point, window, weekly in zip(
         ids, points["visit_window"], points["visits_per_week"], strict=True
     ):
         if point in never:
+            parts["count"].append(0)
             continue
         count = max(1, int(rng.binomial(round(weekly * days / 7.0 * 1.1), 0.88)))
         day = np.sort(rng.integers(0, days, count))
@@ -64,23 +67,23 @@ def make_visits(
             night = rng.random(len(day)) < 0.38
         hour = np.where(night, rng.uniform(18.6, 21.8, len(day)), rng.uniform(8.1, 17.4, len(day)))
         observed = rng.integers(8, 26, len(day))
-        quality = rng.beta(14, 2.4)
-        kind = rng.choice(_KINDS, p=[0.86, 0.07, 0.03, 0.02, 0.02], size=len(day))
-        parts.append(
-            pd.DataFrame(
-                {
-                    "point_id": point,
-                    "person_id": rng.choice(collectors, len(day)),
-                    "visited_at": YEAR_FROM
-                    + pd.to_timedelta(np.round(day * 1440 + hour * 60).astype(int), unit="min"),
-                    "window": np.where(night, "night", "day"),
-                    "kind": kind,
-                    "passed": rng.binomial(observed, quality),
-                    "observed": observed,
-                }
-            )
-        )
-    visits = pd.concat(parts, ignore_index=True)
+        parts["count"].append(len(day))
+        parts["minute"].append(np.round(day * 1440 + hour * 60).astype("int64"))
+        parts["night"].append(night)
+        parts["observed"].append(observed)
+        parts["passed"].append(rng.binomial(observed, rng.beta(14, 2.4)))
+    count_all = int(np.sum(parts["count"]))
+    visits = pd.DataFrame(
+        {
+            "point_id": np.repeat(ids, parts["count"]),
+            "person_id": rng.choice(collectors, count_all),
+            "visited_at": YEAR_FROM + pd.to_timedelta(np.concatenate(parts["minute"]), unit="min"),
+            "window": np.where(np.concatenate(parts["night"]), "night", "day"),
+            "kind": rng.choice(_KINDS, p=[0.86, 0.07, 0.03, 0.02, 0.02], size=count_all),
+            "passed": np.concatenate(parts["passed"]),
+            "observed": np.concatenate(parts["observed"]),
+        }
+    )
     visits = visits.sort_values(["visited_at", "point_id"], kind="stable", ignore_index=True)
     visits.insert(0, "visit_id", [f"V{i:07d}" for i in range(1, len(visits) + 1)])
     truth = {

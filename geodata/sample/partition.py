@@ -207,7 +207,7 @@ class _Divider:
     def _candidate(
         self, polygon: Polygon, x: float, y: float, size: float, step: float, across: bool
     ) -> tuple[float, list[Polygon], FloatArray] | None:
-        track = LineString(self.terrain.trace(x, y, 2.6 * size, across=across, step=step))
+        track = LineString(self.terrain.trace(x, y, 1.7 * size, across=across, step=step))
         inside = track.intersection(polygon)
         if inside.is_empty:
             return None

@@ -258,10 +258,15 @@ def _duties(
     for name in road_names:
         book.add("road_chief", ("road", name), person=str(rng.choice(cadres)))
     book.add("river_chief", ("river", "river-1"), person=str(rng.choice(cadres)))
-    touching = shapely.dwithin(ground.metric, ground.river, 0.01)
-    beside = ground.cells[touching].groupby("community_code").size().index
+    touching = shapely.STRtree(ground.metric).query(
+        ground.river, predicate="dwithin", distance=0.01
+    )
+    beside = np.unique(ground.cells["community_code"].to_numpy(dtype=object)[touching])
+    by_unit: dict[str, list[str]] = {}
+    for person, unit in zip(staff.index, staff["unit_id"], strict=True):
+        by_unit.setdefault(str(unit), []).append(str(person))
     for code in beside:
-        near = staff.index[(staff["unit_id"] == f"U-{code}").to_numpy()]
+        near = by_unit.get(f"U-{code}", [])
         person = str(near[0]) if len(near) else str(rng.choice(cadres))
         book.add("river_chief", ("community", str(code)), person=person)
     _sponsors(book, staff, points, truth, rng)

@@ -197,8 +197,8 @@ def _point_names(
 ) -> list[str]:
     seen: dict[str, int] = {}
     names = []
-    for p, road in zip(position, street, strict=True):
-        row = cells.iloc[int(p)]
+    rows = cells.iloc[position][["name", "community_name", "subdistrict_name"]].to_dict("records")
+    for row, road in zip(rows, street, strict=True):
         community = str(row["community_name"]).removesuffix("社区").removesuffix("村")
         if category.key in ("main_road", "commercial_street", "back_alley"):
             base = f"{road}路段" if category.key == "main_road" else road

@@ -6,6 +6,7 @@ the CGCS2000 3-degree zone (EPSG:4548).
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -142,8 +143,8 @@ class Terrain:
         k += a.item(i + 1, j) * w10 + a.item(i + 1, j + 1) * w11
         s = b.item(i, j) * w00 + b.item(i, j + 1) * w01
         s += b.item(i + 1, j) * w10 + b.item(i + 1, j + 1) * w11
-        angle = 0.5 * np.arctan2(s, k) + (np.pi / 2.0 if across else 0.0)
-        return float(np.cos(angle)), float(np.sin(angle))
+        angle = 0.5 * math.atan2(s, k) + (math.pi / 2.0 if across else 0.0)
+        return math.cos(angle), math.sin(angle)
 
 
 def make_terrain(seed: int, cells: int) -> Terrain:
@@ -309,7 +310,7 @@ def _density(
     along: float,
 ) -> FloatArray:
     rng = generator(seed, "density")
-    floor = 1.0 / (1.0 + np.exp((distance - half_width * 0.96) / 55.0))
+    floor = 1.0 / (1.0 + np.exp(np.minimum((distance - half_width * 0.96) / 55.0, 60.0)))
     town = 0.10 + 1.0 * np.exp(-((np.abs(station - 0.0) / 3300.0) ** 2.6))
     town += 0.72 * np.exp(-(((station - 4500.0) / 1250.0) ** 2))
     town += 0.45 * np.exp(-(((station + 4300.0) / 1000.0) ** 2))
@@ -317,19 +318,34 @@ def _density(
     shape = gx.shape
     places = np.column_stack([gx.ravel(), gy.ravel()])
     for line in side:
-        vertices = shapely.get_coordinates(shapely.segmentize(line, 20.0))
-        away = cKDTree(vertices).query(places)[0].reshape(shape)
+        vertices = shapely.get_coordinates(line)
+        away = cKDTree(vertices).query(places, distance_upper_bound=1500.0)[0].reshape(shape)
         outside = np.clip(distance / half_width - 1.0, 0.0, None)
         density += 0.34 * np.exp(-((away / 210.0) ** 2)) * np.exp(-((outside / 1.3) ** 2))
     west, south, east, north = gx.min(), gy.min(), gx.max(), gy.max()
     for _ in range(round(9 * along**2)):
-        x, y = rng.uniform(west, east), rng.uniform(south, north)
-        radius = rng.uniform(180.0, 420.0)
-        density += rng.uniform(0.10, 0.28) * np.exp(-((gx - x) ** 2 + (gy - y) ** 2) / radius**2)
+        at = rng.uniform(west, east), rng.uniform(south, north)
+        _add_bump(density, gx, gy, at, rng.uniform(180.0, 420.0), rng.uniform(0.10, 0.28), 1.0)
     for _ in range(round(1.3 * (along**2 - 1.0))):
-        x, y = rng.uniform(west, east), rng.uniform(south, north)
-        radius = rng.uniform(600.0, 1900.0)
-        density += rng.uniform(0.5, 1.0) * np.exp(
-            -((((gx - x) ** 2 + (gy - y) ** 2) / radius**2) ** 1.6)
-        )
+        at = rng.uniform(west, east), rng.uniform(south, north)
+        _add_bump(density, gx, gy, at, rng.uniform(600.0, 1900.0), rng.uniform(0.5, 1.0), 1.6)
     return np.asarray(density)
+
+
+def _add_bump(
+    density: FloatArray,
+    gx: FloatArray,
+    gy: FloatArray,
+    at: tuple[float, float],
+    radius: float,
+    height: float,
+    steepness: float,
+) -> None:
+    """Add a village or town to the density, in place, within four radii."""
+    columns = np.flatnonzero(np.abs(gx[0] - at[0]) < 4.0 * radius)
+    rows = np.flatnonzero(np.abs(gy[:, 0] - at[1]) < 4.0 * radius)
+    if not len(columns) or not len(rows):
+        return
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    away = ((gx[window] - at[0]) ** 2 + (gy[window] - at[1]) ** 2) / radius**2
+    density[window] += height * np.exp(-(away**steepness))
