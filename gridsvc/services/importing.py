@@ -1,0 +1,379 @@
+"""Import: a layer of a file becomes a draft plan or records, all of it or nothing.
+
+Cells are judged, repaired, put into their hierarchy and certified; records are typed, referenced
+and placed. Everything is computed before one unit of work stores it, with the batch that says
+where it came from. The same file and options give the same cells, byte for byte.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyproj
+import shapely
+
+from gridsvc.crs import metric_epsg_of
+from gridsvc.errors import ConflictError, EmptySource, NotFoundError
+from gridsvc.layers import RECORD_LAYERS
+from gridsvc.plan.version import GridScheme, PlanStatus, PlanVersion
+from gridsvc.quality import Certificate, RepairResult, certify
+from gridsvc.services.import_cells import (
+    AREA_LAYERS,
+    DrawnCells,
+    as_drawn,
+    finished_cells,
+    read_cells,
+    read_exclusions,
+    repair_cells,
+)
+from gridsvc.services.import_records import check_layer, read_records
+from gridsvc.services.ports import Storage, UnitOfWork
+from gridsvc.services.raw import ImportOptions, ImportReport, RawLayer
+from gridsvc.types import Clock, Progress, no_progress
+
+ALIASES = {"network": "streets"}
+AS_LAYERS = ("cells", *AREA_LAYERS, "exclusions", *RECORD_LAYERS, *ALIASES)
+
+
+def utc_now() -> datetime:
+    """Return the present instant, aware."""
+    return datetime.now(UTC)
+
+
+def import_layer(
+    storage: Storage,
+    raw: RawLayer,
+    as_layer: str,
+    options: ImportOptions | None = None,
+    progress: Progress = no_progress,
+    *,
+    clock: Clock = utc_now,
+) -> ImportReport:
+    """Import one layer; either all of it is kept, with its batch record, or nothing.
+
+    Parameters
+    ----------
+    storage : Storage
+    raw : RawLayer
+        As a reader returns it: EPSG:4490, rows in file order.
+    as_layer : str
+        One of ``AS_LAYERS``. Cells, communities and subdistricts become a draft plan;
+        exclusions a new draft of the newest one; other layers records.
+    options : ImportOptions, optional
+    progress : Progress
+        Called with the stage and the part done; raising ``Cancelled`` in it keeps nothing.
+    clock : callable
+
+    Returns
+    -------
+    ImportReport
+
+    Raises
+    ------
+    InputError
+        ``RejectedRows`` with every faulty row, ``DecisionNeeded``, ``WrongCrs``, ``EmptySource``.
+    NoPlanInForce
+        If rows need a cell and no plan is in force.
+    DuplicateKey
+        If a record of that key is there already and ``options.replace`` is not set.
+    """
+    options = options or ImportOptions()
+    check_layer(as_layer, AS_LAYERS)
+    as_layer = ALIASES.get(as_layer, as_layer)
+    if len(raw.frame) == 0:
+        raise EmptySource(source=raw.source)
+    now = clock()
+    progress("read", 0.05)
+    if as_layer in ("cells", *AREA_LAYERS):
+        return _import_cells(storage, raw, as_layer, options, progress, now)
+    if as_layer == "exclusions":
+        return _import_exclusions(storage, raw, options, progress, now)
+    return _import_records(storage, raw, as_layer, options, progress, now)
+
+
+def _import_cells(
+    storage: Storage,
+    raw: RawLayer,
+    as_layer: str,
+    options: ImportOptions,
+    progress: Progress,
+    now: datetime,
+) -> ImportReport:
+    with storage.unit_of_work() as work:
+        scheme = _scheme(work, options.scheme)
+    progress("check", 0.1)
+    drawn = read_cells(raw, as_layer, options, None if scheme is None else scheme.code_system)
+    exclusions = (
+        None if options.exclusions is None else read_exclusions(options.exclusions, options)
+    )
+    if scheme is None:
+        scheme = GridScheme(
+            id=options.scheme,
+            name=options.title or options.scheme,
+            metric_epsg=options.metric_epsg or metric_epsg_of(drawn.frame.geometry.to_numpy()),
+            gap_width_m=options.gap_width_m or 1.0,
+            code_system=drawn.code_system,
+            timezone=options.timezone,
+        )
+    gap_width_m = options.gap_width_m or scheme.gap_width_m
+    repaired: RepairResult | None = None
+    cells = as_drawn(drawn)
+    if options.repair:
+        repaired = repair_cells(
+            drawn,
+            options=options,
+            metric_epsg=scheme.metric_epsg,
+            gap_width_m=gap_width_m,
+            territory=scheme.territory,
+            exclusions=exclusions,
+            progress=_part(progress, 0.15, 0.45),
+        )
+        cells = repaired.cells
+        exclusions = repaired.exclusions if len(repaired.exclusions) else exclusions
+    progress("hierarchy", 0.6)
+    cells, ambiguous = finished_cells(drawn, cells, options, scheme.metric_epsg)
+    progress("certify", 0.7)
+    certificate = certify(
+        cells,
+        territory=scheme.territory,
+        exclusions=exclusions,
+        gap_width_m=gap_width_m,
+        metric_epsg=scheme.metric_epsg,
+        code_system=scheme.code_system,
+        registered_parts=() if repaired is None else repaired.registered_parts,
+        registered_holes=() if repaired is None else repaired.registered_holes,
+    )
+    report = _cell_report(raw, as_layer, options, drawn, cells, certificate, repaired, ambiguous)
+    report = replace(report, batch_id=_batch_id(raw, as_layer, now))
+    if options.dry_run:
+        return report
+    progress("store", 0.85)
+    with storage.unit_of_work() as work:
+        if _scheme(work, scheme.id) is None:
+            work.plans.add_scheme(scheme)
+        plan = _add_draft(work, scheme, cells, exclusions, report, repaired, options, now)
+        report = replace(report, plan_id=plan.id)
+        work.batches.add(_batch(report, options, now), report.repairs)
+        work.commit()
+    progress("done", 1.0)
+    return report
+
+
+def _cell_report(
+    raw: RawLayer,
+    as_layer: str,
+    options: ImportOptions,
+    drawn: DrawnCells,
+    cells: gpd.GeoDataFrame,
+    certificate: Certificate,
+    repaired: RepairResult | None,
+    ambiguous: pd.DataFrame,
+) -> ImportReport:
+    left_out = sorted(set(drawn.dropped) | (set(drawn.frame.index) - set(cells.index)))
+    return ImportReport(
+        layer=as_layer,
+        source=raw.source,
+        digest=raw.digest,
+        batch_id="",
+        rows=drawn.rows,
+        imported=len(cells),
+        certificate=certificate,
+        repairs=None if repaired is None else repaired.log,
+        moved_area_m2=None if repaired is None else repaired.moved_area_m2,
+        moved_share=None if repaired is None else repaired.moved_share,
+        snap_m=None if repaired is None else repaired.snap_m,
+        discrepancy_m=None if repaired is None else repaired.discrepancy_m,
+        ambiguous=ambiguous,
+        dropped=tuple(left_out),
+        notes=(*raw.notes, *drawn.reading.notes),
+        dry_run=options.dry_run,
+    )
+
+
+def _import_exclusions(
+    storage: Storage, raw: RawLayer, options: ImportOptions, progress: Progress, now: datetime
+) -> ImportReport:
+    """Give the newest draft (or the plan in force) further exclusions, as a new draft."""
+    exclusions = read_exclusions(raw, options)
+    with storage.unit_of_work() as work:
+        scheme = work.plans.scheme(options.scheme)
+        plans = work.plans.list(scheme.id)
+        open_ones = [p for p in plans if p.status is not PlanStatus.DISCARDED]
+        if not open_ones:
+            raise NotFoundError(kind="plan", key=options.scheme)
+        base = max(open_ones, key=lambda p: p.number)
+        cells = work.plans.cells(base.id)
+        there = work.plans.exclusions(base.id)
+        repeated = sorted(set(there.index) & set(exclusions.index))
+        if repeated and not options.replace:
+            raise ConflictError(
+                reason=f"例外区域 {', '.join(repeated[:5])} 已登记;请用 --replace 替换 · "
+                "already registered, use --replace"
+            )
+        merged = pd.concat([there.drop(index=repeated), exclusions]).sort_index()
+        progress("certify", 0.5)
+        certificate = certify(
+            cells,
+            territory=scheme.territory,
+            exclusions=merged,
+            gap_width_m=scheme.gap_width_m,
+            metric_epsg=scheme.metric_epsg,
+            code_system=scheme.code_system,
+            registered_parts=tuple(base.provenance.get("registered_parts", ())),
+            registered_holes=tuple(base.provenance.get("registered_holes", ())),
+        )
+        report = ImportReport(
+            layer="exclusions", source=raw.source, digest=raw.digest,
+            batch_id=_batch_id(raw, "exclusions", now), rows=len(raw.frame),
+            imported=len(exclusions), certificate=certificate, notes=raw.notes,
+            dry_run=options.dry_run,
+        )  # fmt: skip
+        if options.dry_run:
+            return report
+        if base.status in (PlanStatus.DRAFT, PlanStatus.IN_REVIEW):
+            work.plans.save(base.to(PlanStatus.DISCARDED), expected_revision=base.revision)
+        titled = replace(options, title=options.title or base.title)
+        plan = _add_draft(work, scheme, cells, merged, report, None, titled, now, base=base)
+        report = replace(report, plan_id=plan.id)
+        work.batches.add(_batch(report, options, now))
+        work.commit()
+    progress("done", 1.0)
+    return report
+
+
+def _import_records(
+    storage: Storage,
+    raw: RawLayer,
+    as_layer: str,
+    options: ImportOptions,
+    progress: Progress,
+    now: datetime,
+) -> ImportReport:
+    with storage.unit_of_work() as work:
+        records = read_records(work, raw, as_layer, options, options.at or now, progress)
+        report = ImportReport(
+            layer=as_layer,
+            source=raw.source,
+            digest=raw.digest,
+            batch_id=_batch_id(raw, as_layer, now),
+            rows=len(raw.frame),
+            imported=len(records.frame),
+            placements=records.placements,
+            notes=tuple(records.notes),
+            dry_run=options.dry_run,
+        )
+        if options.dry_run:
+            return report
+        progress("store", 0.75)
+        work.batches.add(_batch(report, options, now))
+        if records.new_units is not None:
+            work.records("units").append(records.new_units, batch_id=report.batch_id)
+        repository = work.records(as_layer)
+        if options.replace:
+            repository.upsert(records.frame, batch_id=report.batch_id)
+        else:
+            repository.append(records.frame, batch_id=report.batch_id)
+        progress("commit", 0.95)
+        work.commit()
+    progress("done", 1.0)
+    return report
+
+
+def _scheme(work: UnitOfWork, scheme_id: str) -> GridScheme | None:
+    return next((s for s in work.plans.schemes() if s.id == scheme_id), None)
+
+
+def _add_draft(
+    work: UnitOfWork,
+    scheme: GridScheme,
+    cells: gpd.GeoDataFrame,
+    exclusions: gpd.GeoDataFrame | None,
+    report: ImportReport,
+    repaired: RepairResult | None,
+    options: ImportOptions,
+    now: datetime,
+    *,
+    base: PlanVersion | None = None,
+) -> PlanVersion:
+    plans = work.plans.list(scheme.id)
+    number = max((p.number for p in plans), default=0) + 1
+    in_force = [p for p in plans if p.status is PlanStatus.PUBLISHED]
+    newest = base or max(in_force, key=lambda p: p.number, default=None)
+    provenance: dict[str, Any] = {
+        "batch_id": report.batch_id,
+        "source": report.source,
+        "digest": report.digest,
+        "options": options.as_dict(),
+        "rows": report.rows,
+        "moved_area_m2": report.moved_area_m2,
+        "moved_share": report.moved_share,
+        "snap_m": report.snap_m,
+        "discrepancy_m": report.discrepancy_m,
+        "repairs": 0 if report.repairs is None else len(report.repairs),
+        "dropped": list(report.dropped),
+        "registered_parts": list(repaired.registered_parts) if repaired else [],
+        "registered_holes": list(repaired.registered_holes) if repaired else [],
+        "versions": {
+            "python": platform.python_version(),
+            "shapely": shapely.__version__,
+            "geos": shapely.geos_version_string,
+            "pyproj": pyproj.__version__,
+            "numpy": np.__version__,
+        },
+    }
+    if base is not None and repaired is None:
+        for name in ("registered_parts", "registered_holes"):
+            provenance[name] = list(base.provenance.get(name, ()))
+    plan = PlanVersion(
+        id=f"{scheme.id}-{number}",
+        scheme_id=scheme.id,
+        number=number,
+        title=options.title or report.source,
+        status=PlanStatus.DRAFT,
+        created_at=now,
+        cell_count=len(cells),
+        base_id=None if newest is None else newest.id,
+        certificate=None if report.certificate is None else report.certificate.as_dict(),
+        provenance=provenance,
+    )
+    work.plans.add(plan, cells, exclusions)
+    return plan
+
+
+def _batch_id(raw: RawLayer, as_layer: str, now: datetime) -> str:
+    return f"{as_layer}-{now:%Y%m%dT%H%M%S%f}-{raw.digest[:8]}"
+
+
+def _batch(report: ImportReport, options: ImportOptions, now: datetime) -> dict[str, Any]:
+    return {
+        "id": report.batch_id,
+        "layer": report.layer,
+        "source": report.source,
+        "digest": report.digest,
+        "options": options.as_dict(),
+        "counts": {
+            "rows": report.rows,
+            "imported": report.imported,
+            "dropped": len(report.dropped),
+            "repairs": 0 if report.repairs is None else len(report.repairs),
+            **report.placements,
+        },
+        "created_at": now,
+        "plan_id": report.plan_id,
+        "moved_area_m2": report.moved_area_m2,
+        "moved_share": report.moved_share,
+        "notes": [{"zh": n.zh, "en": n.en} for n in report.notes],
+    }
+
+
+def _part(progress: Progress, start: float, share: float) -> Progress:
+    def report(stage: str, done: float) -> None:
+        progress(stage, start + share * done)
+
+    return report
