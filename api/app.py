@@ -10,17 +10,24 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.analysis.routes import router as analysis_router
 from api.bootstrap import Services, open_services
 from api.cases.routes import classes_router
 from api.cases.routes import router as cases_router
 from api.cells.routes import router as cells_router
 from api.documentation import STATIC, TITLE, add_documentation
 from api.duties.routes import router as duties_router
+from api.exports.routes import router as exports_router
+from api.fastpath import FastPath
 from api.health.routes import router as health_router
+from api.imports.routes import router as imports_router
 from api.jobs.routes import router as jobs_router
 from api.jobs.runner import JobRunner
+from api.locate.routes import router as locate_router
 from api.logs import configure_logs
 from api.middleware import BodyLimit, HostCheck, RequestContext
+from api.patrols.routes import router as patrols_router
+from api.plans.routes import router as plans_router
 from api.points.routes import router as points_router
 from api.problems import add_problem_handlers
 from api.settings import Settings
@@ -28,12 +35,18 @@ from api.streets.routes import router as streets_router
 
 ROUTERS = (
     health_router,
+    locate_router,
+    plans_router,
     cells_router,
     duties_router,
     points_router,
     cases_router,
     classes_router,
     streets_router,
+    analysis_router,
+    patrols_router,
+    exports_router,
+    imports_router,
     jobs_router,
 )
 
@@ -110,7 +123,7 @@ def create_app(
     inner = RequestContext(
         BodyLimit(app.behind, chosen.server.max_upload_mb), image_source=image_source
     )
-    app.front = HostCheck(inner, chosen.server.allowed_hosts)
+    app.front = HostCheck(FastPath(inner), chosen.server.allowed_hosts)
     return app
 
 

@@ -16,10 +16,12 @@ from typing import Any
 import orjson
 
 from api.settings import DatabaseSettings, Settings
-from geodata.sample import build_city, write_city
+from geodata.export import write_layer
+from geodata.sample import SampleCity, build_city
 from geodata.sources import open_source
 from geodata.storage import open_storage
 from gridsvc.errors import StorageError
+from gridsvc.layers import LAYERS
 from gridsvc.services import planning
 from gridsvc.services.importing import import_layer
 from gridsvc.services.ports import Storage
@@ -89,7 +91,7 @@ def ensure_demo(folder: Path, *, force: bool = False, progress: Progress = no_pr
     progress("生成样例城市 building the city", 0.0)
     city = build_city()
     progress("写出文件 writing its files", 0.2)
-    files = write_city(city, data)
+    files = write_files(city, data)
     storage = open_storage(f"sqlite:///{partial}")
     try:
         storage.upgrade()
@@ -104,6 +106,21 @@ def ensure_demo(folder: Path, *, force: bool = False, progress: Progress = no_pr
     (folder / MARK).write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     progress("完成 done", 1.0)
     return Demo(folder, f"sqlite:///{database}", False, facts)
+
+
+def write_files(city: SampleCity, folder: Path) -> dict[str, Path]:
+    """Write each layer of a city to a file of its own: GeoPackage, or CSV for what has no shape.
+
+    Returns
+    -------
+    dict of layer name to Path
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for name, frame in city.frames().items():
+        suffix = "csv" if LAYERS[name].geometry is None else "gpkg"
+        files[name] = write_layer(frame, folder / f"{name}.{suffix}", name=name, private=True)
+    return files
 
 
 def _existing(folder: Path) -> Demo | None:

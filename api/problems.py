@@ -123,6 +123,10 @@ TABLE: dict[type[GridsvcError], Kind] = {
     errors.InvalidCode: Kind(422, "invalid-code", "编码无效", "Invalid code"),
     errors.OverlappingCells: Kind(422, "overlapping-cells", "网格重叠", "Overlapping cells"),
     errors.UnknownClass: Kind(422, "unknown-class", "未知类别", "Unknown class"),
+    errors.BadOption: Kind(422, "bad-option", "选项无效", "Bad option"),
+    errors.NothingToWorkOn: Kind(
+        422, "nothing-to-work-on", "没有可处理的内容", "Nothing to work on"
+    ),
     errors.RejectedRows: Kind(422, "rejected-rows", "记录有误", "Rows rejected"),
     errors.DecisionNeeded: Kind(422, "decision-needed", "需要人工决定", "A decision is needed"),
     RequestInvalid: Kind(422, "invalid-request", "请求不符合要求", "Invalid request"),
@@ -241,7 +245,8 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(v) for v in value]
-    return str(value)
+    as_dict = getattr(value, "as_dict", None)
+    return _plain(as_dict()) if callable(as_dict) else str(value)
 
 
 def problem_response(

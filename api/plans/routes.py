@@ -205,6 +205,8 @@ def publish_plan(
         raise PreconditionMissing
     if not matches(if_match, plan_etag(plan)):
         raise StaleVersion(kind="plan", key=plan_id, current=plan.revision, given=if_match[:60])
-    published = planning.publish(services.storage, plan_id, start, now)
+    published = planning.publish(
+        services.storage, plan_id, start, now, expected_revision=plan.revision
+    )
     response.headers["ETag"] = plan_etag(published)
     return plan_view(published)
