@@ -50,8 +50,8 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
     found = request.getfixturevalue("postgis_storage")
     engine = sa.create_engine(found.engine.url)
     with engine.begin() as connection:
-        names = ", ".join(table.name for table in COPY_ORDER)
-        connection.exec_driver_sql(f"TRUNCATE {names}")
+        for table in reversed(COPY_ORDER):
+            connection.execute(sa.delete(table))
     engine.dispose()
     yield found
 
