@@ -76,7 +76,11 @@ def listing(
 
 
 def cell_layer(
-    cells: gpd.GeoDataFrame, themes: Sequence[Document], cards: Sequence[Document]
+    cells: gpd.GeoDataFrame,
+    themes: Sequence[Document],
+    cards: Sequence[Document],
+    *,
+    initial: int = 0,
 ) -> tuple[Document, list[Text]]:
     """Return the grid and notes about how it is drawn.
 
@@ -86,6 +90,8 @@ def cell_layer(
         Indexed by code, column ``name``, EPSG:4490.
     themes, cards
         Aligned to the cells.
+    initial : int
+        Theme shown first; -1 for none.
     """
     shapes, tolerance = encoding.light_coverage(cells.geometry.to_numpy())
     notes: list[Text] = []
@@ -98,6 +104,7 @@ def cell_layer(
         "geometry": [encoding.area(shape) for shape in shapes],
         "rows": list(cards),
         "themes": list(themes),
+        "initial": initial,
     }, notes
 
 

@@ -395,6 +395,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "全部资源来自本机，不访问互联网。",
         "Everything comes from this machine; nothing is asked of the internet.",
     ),
+    "error_home": ("回到首页", "Back to the start page"),
+    "cell_wins": ("填写网格编码时以网格为准", "A cell code goes before the community"),
     "language_other": ("English", "中文"),
     "locate_label": ("经度， 纬度", "Longitude, latitude"),
     "locate_button": ("定位", "Locate"),

@@ -81,7 +81,7 @@ def plan_document(
         if len(communities):
             frame = communities.set_index("code")
             notes.append(both("aggregated", limit=f"{document.MANY_CELLS:,}", n=f"{len(frame):,}"))
-    layer, simplified = document.cell_layer(frame, _themes(frame), _cards(frame))
+    layer, simplified = document.cell_layer(frame, _themes(frame), _cards(frame), initial=-1)
     edges = document.edge_layers(areas) if areas is not None else []
     if not edges:
         edges = document.derived_edges(cells)

@@ -42,7 +42,7 @@ export class CellLayer {
   constructor(private readonly context: Context) {
     const { payload, decoder, canvas, map } = context;
     const cells = payload.cells!;
-    this.theme = cells.themes[0] ?? null;
+    this.theme = cells.themes[cells.initial] ?? null;
     cells.geometry.forEach((area, i) => {
       this.byCode.set(cells.codes[i], i);
       const polygon = L.polygon(decoder.area(area), {

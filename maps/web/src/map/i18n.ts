@@ -1,8 +1,6 @@
 // Both languages travel with the page, so the switch needs no server.
 import type { Language, Payload, Text, Value } from "./types";
 
-const STORE = "gridsvc-language";
-
 export class Words {
   language: Language;
 
@@ -31,12 +29,5 @@ export class Words {
   choose(language: Language): void {
     this.language = language;
     document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-    try {
-      localStorage.setItem(STORE, language);
-    } catch {
-      // A page opened from a file or in a sandbox may have no storage; the choice then lasts
-      // as long as the page.
-      return;
-    }
   }
 }

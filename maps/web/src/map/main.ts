@@ -123,6 +123,12 @@ function start(map: L.Map, documentId: string): void {
 
   function switchLanguage(): void {
     words.choose(words.language === "zh" ? "en" : "zh");
+    if (!payload.exported && location.protocol.startsWith("http")) {
+      // A reload keeps the language.
+      const address = new URL(location.href);
+      address.searchParams.set("language", words.language);
+      history.replaceState(null, "", address);
+    }
     map.closePopup();
     corner.remove();
     corner.addTo(map);
@@ -163,11 +169,26 @@ function start(map: L.Map, documentId: string): void {
     printed.replaceChildren(sheets(context));
   }
 
+  /** Open on the cell or community that the address names. */
+  function focus(): void {
+    const asked = new URLSearchParams(location.search);
+    const cell = asked.get("cell");
+    const community = asked.get("community");
+    if (cell && cells?.open(cell)) return;
+    if (!community || payload.kind === "patrol") return;
+    for (const { overlay, part } of parts.shown) {
+      if (overlay.type !== "edges" || overlay.level !== "community") continue;
+      const i = overlay.codes.indexOf(community);
+      if (i >= 0) part.found?.()[i].open();
+    }
+  }
+
   words.choose(payload.language);
   chrome();
   labels.place();
   printable(map, payload, () => bounds);
   map.on("click", () => map.closePopup());
+  focus();
   document.documentElement.dataset.ready = "true";
 }
 

@@ -247,5 +247,5 @@ export function panelContent(context: Context, parts: Parts): Node[] {
 
 export function headerLinks(payload: Payload, words: Context["words"]): HTMLElement[] {
   return payload.links.map(({ label, href }) =>
-    h("a", { class: "gs-nav", href }, words.text(label)));
+    h("a", { class: "gs-nav", href: `${href}?language=${words.language}` }, words.text(label)));
 }

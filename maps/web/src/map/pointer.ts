@@ -14,6 +14,8 @@ export function pointerControl({ map, words, decoder }: Context): HTMLElement {
     "select", { class: "gs-datum", "aria-label": words.say("datum") },
     ...DATUMS.map(([value, label]) => h("option", { value }, label)),
   );
+  const asked = new URLSearchParams(location.search).get("datum");
+  if (DATUMS.some(([value]) => value === asked)) choice.value = asked!;
   let last = map.getCenter();
   const show = () => {
     const [lon, lat] = decoder.real(last.lat, last.lng);

@@ -41,6 +41,8 @@ export interface Cells {
   geometry: Area[];
   rows: Rows[];
   themes: Theme[];
+  /** Theme shown first, -1 for none. */
+  initial: number;
   kind: Text;
 }
 

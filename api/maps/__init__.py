@@ -1,0 +1,1 @@
+"""Maps and the start page over HTTP."""

@@ -1,0 +1,310 @@
+"""Interactive maps as pages, and the start page that leads each user to what is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+
+from api.bootstrap import Services
+from api.dependencies import InstantDep, PlanDep, ServicesDep, SinceDep, UntilDep
+from api.geojson import matches
+from api.languages import language_of
+from api.maps.cache import PageCache
+from api.maps.pictures import (
+    Frame,
+    HotspotChoice,
+    PatrolChoice,
+    draw_coverage,
+    draw_hotspot,
+    draw_patrol,
+    draw_plan,
+)
+from api.maps.start import start_facts
+from api.problems import RequestInvalid, kind_of, problem_responses
+from gridsvc.analysis.hotspots import Denominator
+from gridsvc.errors import (
+    GridsvcError,
+    InputError,
+    Language,
+    NoPlanInForce,
+    NotFoundError,
+    UnknownCell,
+    UnknownClass,
+    UnknownPlan,
+)
+from gridsvc.patrol import NoStart
+from gridsvc.patrol.rounds import Window
+from gridsvc.plan.version import PlanVersion
+from maps import OfflineMap, render
+from maps.offline import asset_version
+from maps.start import error_page, start_page
+
+_FRESH_S = 600
+_PAGE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A page that loads nothing from other machines",
+        "content": {"text/html": {"schema": {"type": "string"}}},
+        "headers": {"ETag": {"schema": {"type": "string"}}},
+    },
+    304: {"description": "The client has it already"},
+}
+_STRICT = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+)
+
+
+def page_language(request: Request) -> Language:
+    """Return the language of a page: ``?language=``, then what any request may say."""
+    asked = request.query_params.get("language", "")
+    if asked in ("zh", "en"):
+        return "zh" if asked == "zh" else "en"
+    return language_of(request)
+
+
+class PageRoute(APIRoute):
+    """A route whose failures are pages for browsers and problems for programs."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, wrapped."""
+        handle = super().get_route_handler()
+
+        async def page(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (GridsvcError, RequestValidationError) as error:
+                if "text/html" not in request.headers.get("accept", ""):
+                    raise
+                known = (
+                    error
+                    if isinstance(error, GridsvcError)
+                    else RequestInvalid(count=len(error.errors()))
+                )
+                return failure(request, known)
+
+        return page
+
+
+def failure(request: Request, error: GridsvcError) -> Response:
+    """Return the page that says what went wrong and where to go on."""
+    language = page_language(request)
+    kind = kind_of(type(error))
+    html = error_page(
+        title=kind.zh if language == "zh" else kind.en,
+        message=error.text(language),
+        language=language,
+    )
+    headers = {"Content-Security-Policy": _STRICT, "Cache-Control": "no-store"}
+    return HTMLResponse(html, status_code=kind.status, headers=headers)
+
+
+router = APIRouter(tags=["maps 地图"], route_class=PageRoute)
+LanguageQuery = Annotated[
+    Literal["zh", "en"] | None, Query(description="Language shown first; the page can switch.")
+]
+DownloadQuery = Annotated[
+    bool, Query(description="One file with everything inside, for e-mail and offline use.")
+]
+FocusCell = Annotated[str | None, Query(description="Cell that the map opens on.")]
+FocusCommunity = Annotated[str | None, Query(description="Community that the map opens on.")]
+DatumQuery = Annotated[
+    Literal["wgs84", "cgcs2000", "gcj02", "bd09"] | None,
+    Query(description="Datum of the coordinates under the pointer."),
+]
+
+
+@router.get("/", response_class=HTMLResponse, include_in_schema=False)
+def start(request: Request, services: ServicesDep) -> Response:
+    """Lead planner, dispatcher, leader and analyst to what is theirs."""
+    language = page_language(request)
+    html = start_page(start_facts(services), language=language)
+    headers = {
+        "Content-Security-Policy": _STRICT,
+        "Content-Language": language,
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Language",
+    }
+    return HTMLResponse(html, headers=headers)
+
+
+@router.get(
+    "/maps/coverage",
+    response_class=HTMLResponse,
+    responses={**_PAGE, **problem_responses(UnknownPlan, NoPlanInForce, InputError)},
+)
+def coverage_page(
+    request: Request,
+    services: ServicesDep,
+    plan: PlanDep,
+    at: InstantDep,
+    language: LanguageQuery = None,
+    cell: FocusCell = None,
+    community: FocusCommunity = None,
+    datum: DatumQuery = None,
+    download: DownloadQuery = False,
+) -> Response:
+    """Show territory and levels, cells by staff per role, vacancies, points and their visits."""
+    moment = _moment(request, at)
+    return _serve(
+        request, services, plan, "coverage", (moment,), download,
+        lambda frame: draw_coverage(services, plan, at, frame),
+    )  # fmt: skip
+
+
+@router.get(
+    "/maps/hotspot",
+    response_class=HTMLResponse,
+    responses={
+        **_PAGE,
+        **problem_responses(UnknownPlan, NoPlanInForce, UnknownClass, InputError),
+    },
+)
+def hotspot_page(
+    request: Request,
+    services: ServicesDep,
+    plan: PlanDep,
+    since: SinceDep = None,
+    until: UntilDep = None,
+    issue_class: Annotated[
+        str, Query(alias="class", description="Major or minor class; all when empty.")
+    ] = "",
+    denominator: Annotated[Denominator, Query(description="What counts are divided by.")] = "none",
+    set_aside: Annotated[
+        bool, Query(description="Leave default-geocode piles out; they are listed anyway.")
+    ] = True,
+    language: LanguageQuery = None,
+    cell: FocusCell = None,
+    community: FocusCommunity = None,
+    datum: DatumQuery = None,
+    download: DownloadQuery = False,
+) -> Response:
+    """Show Gi* with false discovery control per cell, the density, and piles set aside."""
+    choice = HotspotChoice(since, until, issue_class.strip(), denominator, set_aside)
+    return _serve(
+        request, services, plan, "hotspot", (choice,), download,
+        lambda frame: draw_hotspot(services, plan, choice, frame),
+    )  # fmt: skip
+
+
+@router.get(
+    "/maps/patrol",
+    response_class=HTMLResponse,
+    responses={
+        **_PAGE,
+        **problem_responses(
+            UnknownPlan, NoPlanInForce, UnknownCell, NotFoundError, NoStart, InputError
+        ),
+    },
+)
+def patrol_page(
+    request: Request,
+    services: ServicesDep,
+    plan: PlanDep,
+    at: InstantDep,
+    cell: Annotated[str, Query(description="Cell whose points are visited.")] = "",
+    community: Annotated[str, Query(description="Community whose points are visited.")] = "",
+    subdistrict: Annotated[str, Query(description="Subdistrict whose points are visited.")] = "",
+    inspectors: Annotated[int, Query(ge=1, le=20, description="Rounds at most.")] = 1,
+    window: Annotated[Window | None, Query(description="Points of this window only.")] = None,
+    seed: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    language: LanguageQuery = None,
+    datum: DatumQuery = None,
+    download: DownloadQuery = False,
+) -> Response:
+    """Show verified rounds over an area's points; the smallest area named is taken."""
+    choice = PatrolChoice(
+        cell.strip(), community.strip(), subdistrict.strip(), inspectors, window, seed
+    )
+    return _serve(
+        request, services, plan, "patrol", (choice, at.date()), download,
+        lambda frame: draw_patrol(services, plan, choice, frame),
+    )  # fmt: skip
+
+
+@router.get(
+    "/maps/plan",
+    response_class=HTMLResponse,
+    responses={**_PAGE, **problem_responses(UnknownPlan, NoPlanInForce)},
+)
+def plan_page(
+    request: Request,
+    services: ServicesDep,
+    plan: PlanDep,
+    language: LanguageQuery = None,
+    cell: FocusCell = None,
+    community: FocusCommunity = None,
+    datum: DatumQuery = None,
+    download: DownloadQuery = False,
+) -> Response:
+    """Show a plan version and, in red, exactly where its certificate fails."""
+    return _serve(
+        request, services, plan, "plan", (plan.revision,), download,
+        lambda frame: draw_plan(services, plan, frame),
+    )  # fmt: skip
+
+
+def _moment(request: Request, at: datetime) -> object:
+    """Return what the cache knows an instant by: "now" is drawn anew every ten minutes."""
+    if request.query_params.get("at", "").strip():
+        return at
+    return int(at.timestamp()) // _FRESH_S
+
+
+def _serve(
+    request: Request,
+    services: Services,
+    plan: PlanVersion,
+    kind: str,
+    parts: tuple[object, ...],
+    download: bool,
+    draw: Callable[[Frame], OfflineMap],
+) -> Response:
+    language = page_language(request)
+    settings = services.settings.map
+    address = [(k, v) for k, v in request.query_params.multi_items() if k != "download"]
+    key = PageCache.key(
+        services.storage.url, services.storage.version_stamp(), asset_version(), plan.id, kind,
+        language, download, parts, settings.tile_url, settings.tile_datum,
+        services.settings.grid.timezone, sorted(address),
+    )  # fmt: skip
+    etag = PageCache.etag(key)
+    headers = {
+        "ETag": etag,
+        "Cache-Control": "private, no-cache",
+        "Content-Language": language,
+        "Vary": "Accept-Language, Accept-Encoding",
+    }
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    frame = Frame(
+        language=language,
+        assets="inline" if download else "url",
+        download=f"/maps/{kind}?{urlencode([*address, ('download', '1')])}",
+    )
+    page = _cache(request, services).get(key, lambda: render(draw(frame)))
+    headers["Content-Security-Policy"] = page.policy
+    if download:
+        headers["Content-Disposition"] = f'attachment; filename="{kind}-{_plain(plan.id)}.html"'
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return HTMLResponse(page.body, headers=headers)
+    return HTMLResponse(page.plain, headers=headers)
+
+
+def _cache(request: Request, services: Services) -> PageCache:
+    state = request.app.state
+    found: PageCache | None = getattr(state, "page_cache", None)
+    if found is None:
+        found = state.page_cache = PageCache(services.settings.map.cache_dir)
+    return found
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text)[:60]

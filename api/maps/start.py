@@ -1,0 +1,42 @@
+"""What the start page states, read from storage."""
+
+from __future__ import annotations
+
+from api.bootstrap import Services
+from gridsvc.errors import NoPlanInForce
+from maps import formats
+from maps.start import PlanLine, StartFacts
+
+
+def start_facts(services: Services) -> StartFacts:
+    """Read the plan in force, all plans and the counts of the records."""
+    zone = services.settings.grid.timezone
+    try:
+        current = services.locators.plan_at(services.clock())
+    except NoPlanInForce:
+        current = None
+    with services.storage.unit_of_work() as work:
+        plans = work.plans.list()
+        counts = {layer: work.records(layer).count() for layer in ("staff", "points", "cases")}
+        communities = len(work.plans.areas(current.id, "community")) if current else 0
+    lines = tuple(
+        PlanLine(
+            id=plan.id,
+            title=plan.title,
+            status=plan.status.value,
+            in_force=current is not None and plan.id == current.id,
+            cells=plan.cell_count,
+            effective_from=formats.instant(plan.effective_from, zone),
+            published_at=formats.instant(plan.published_at, zone),
+        )
+        for plan in reversed(plans)
+    )
+    return StartFacts(
+        city=current.title if current else "",
+        cells=current.cell_count if current else 0,
+        communities=communities,
+        staff=counts["staff"],
+        points=counts["points"],
+        reports=counts["cases"],
+        plans=lines,
+    )

@@ -1,0 +1,91 @@
+"""The start page and the page of a failure: plain HTML, no inline script or style."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import jinja2
+
+from gridsvc.errors import Language
+from maps.messages import text
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """One plan version of the list; instants are text in the city's zone."""
+
+    id: str
+    title: str
+    status: str
+    in_force: bool
+    cells: int
+    effective_from: str
+    published_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartFacts:
+    """What the start page states; without a plan in force it shows the way to one."""
+
+    city: str
+    cells: int
+    communities: int
+    staff: int
+    points: int
+    reports: int
+    plans: tuple[PlanLine, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether no plan is in force."""
+        return not any(plan.in_force for plan in self.plans)
+
+
+@lru_cache(maxsize=1)
+def _templates() -> jinja2.Environment:
+    folder = files(__package__).joinpath("templates")
+    sources = {
+        name: folder.joinpath(name).read_text(encoding="utf-8")
+        for name in ("layout.html", "start.html", "error.html")
+    }
+    return jinja2.Environment(
+        loader=jinja2.DictLoader(sources), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+
+
+def start_page(facts: StartFacts, *, language: Language = "zh", asset_base: str = "/static") -> str:
+    """Return the page at ``/``.
+
+    Parameters
+    ----------
+    facts : StartFacts
+    language : {"zh", "en"}
+    asset_base : str
+    """
+    return _render("start.html", language, asset_base, facts=facts)
+
+
+def error_page(
+    *, title: str, message: str, language: Language = "zh", asset_base: str = "/static"
+) -> str:
+    """Return a page that says what went wrong and leads on."""
+    return _render("error.html", language, asset_base, title=title, message=message)
+
+
+def _render(name: str, language: Language, asset_base: str, **values: object) -> str:
+    def say(key: str, **fields: object) -> str:
+        return text(key, language, **fields)
+
+    return (
+        _templates()
+        .get_template(name)
+        .render(
+            say=say,
+            language=language,
+            other="en" if language == "zh" else "zh",
+            base=asset_base.rstrip("/"),
+            **values,
+        )
+    )
