@@ -18,11 +18,11 @@ from shapely.geometry import Polygon
 
 from geodata.sample.naming import AreaNames
 from geodata.sample.partition import Division
-from geodata.sample.terrain import METRIC_EPSG, Terrain, centre, generator
+from geodata.sample.terrain import METRIC_EPSG, Terrain, centre, generator, polygon_of
 from gridsvc.codes import CellCode
 from gridsvc.crs import STORAGE_EPSG, to_storage
 from gridsvc.errors import GridsvcError
-from gridsvc.types import FloatArray, IntArray
+from gridsvc.types import FloatArray, IntArray, ObjectArray
 
 COUNTY_CODE = "350404"
 PEOPLE_PER_CELL = 470
@@ -57,14 +57,14 @@ class Ground:
     """
 
     cells: gpd.GeoDataFrame
-    metric: FloatArray
+    metric: ObjectArray
     exclusions: gpd.GeoDataFrame
     river: Polygon
     territory: Polygon
     density: FloatArray
 
 
-def node_edges(geometries: list[Polygon]) -> FloatArray:
+def node_edges(geometries: list[Polygon]) -> ObjectArray:
     """Node the boundaries of polygons together and return the faces between them.
 
     Parameters
@@ -129,11 +129,11 @@ def make_ground(terrain: Terrain, division: Division, seed: int) -> Ground:
         geometry=[river_ll],
         crs=STORAGE_EPSG,
     ).set_index("exclusion_id")
-    territory = shapely.coverage_union_all([*stored, river_ll])
+    territory = polygon_of(shapely.coverage_union_all([*stored, river_ll]))
     return Ground(cells, metric[order], exclusions, river, territory, density[order])
 
 
-def _noded(pieces: list[Polygon]) -> FloatArray:
+def _noded(pieces: list[Polygon]) -> ObjectArray:
     """Return each piece with common edges; slivers of the rounding go to a neighbour."""
     faces = node_edges(pieces)
     thin = shapely.area(faces) < 1.0
@@ -182,7 +182,7 @@ def _coded(
     density: FloatArray,
     seed: int,
 ) -> pd.DataFrame:
-    """Number subdistricts, communities and cells in reading order."""
+    """Give codes and names to subdistricts, communities and cells in reading order."""
     names = AreaNames(generator(seed, "names"))
     density_all = np.quantile(density, 0.30)
     rows: dict[str, list[object]] = {

@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from shapely.geometry import LineString, Polygon
 
-from geodata.sample.terrain import Terrain, generator
+from geodata.sample.terrain import Terrain, generator, polygon_of
 from gridsvc.types import FloatArray, IntArray
 
 _OVERSHOOT = 0.02
@@ -102,12 +102,8 @@ class _Divider:
         return Division(self._grow(pieces, cells, 0.05), self.xy)
 
     def _foot_line(self, side: Piece) -> LineString:
-        terrain = self.terrain
         place = side.polygon.representative_point()
-        near = terrain.river_line.project(place)
-        a, b = (terrain.river_line.interpolate(near + d) for d in (-5.0, 5.0))
-        turn = (b.x - a.x) * (place.y - a.y) - (b.y - a.y) * (place.x - a.x)
-        return terrain.foot_lines[0 if turn > 0 else 1]
+        return self.terrain.foot_lines[0 if self.terrain.is_left(place.x, place.y) else 1]
 
     def _join_small(self, pieces: list[Piece], most: int) -> list[Piece]:
         """Join the lightest piece to the neighbour with the longest common edge, until few."""
@@ -117,7 +113,7 @@ class _Divider:
             shared = [light.polygon.intersection(p.polygon.buffer(0.01)).area for p in pieces]
             k = int(np.argmax(shared))
             merged = shapely.union_all([light.polygon, pieces[k].polygon], grid_size=0.001)
-            pieces[k] = Piece(merged, np.concatenate([pieces[k].people, light.people]))
+            pieces[k] = Piece(polygon_of(merged), np.concatenate([pieces[k].people, light.people]))
         return pieces
 
     def _cut_all(self, pieces: list[Piece], line: LineString, least: float) -> list[Piece]:

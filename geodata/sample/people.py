@@ -16,7 +16,7 @@ from geodata.sample.naming import fake_phones, person_names
 from geodata.sample.streets import StreetNetwork
 from geodata.sample.terrain import BASE_CELLS, METRIC_EPSG, generator
 from gridsvc.crs import STORAGE_EPSG, to_storage
-from gridsvc.types import FloatArray
+from gridsvc.types import ObjectArray
 
 STAFF_AT_BASE = 2331
 _SHARE = {
@@ -163,7 +163,7 @@ def _staff(ground: Ground, seed: int) -> gpd.GeoDataFrame:
     return frame.set_index("person_id")
 
 
-def posts_in(polygons: FloatArray, rng: np.random.Generator, margin: float = 3.0) -> FloatArray:
+def posts_in(polygons: ObjectArray, rng: np.random.Generator, margin: float = 3.0) -> ObjectArray:
     """Return one random point well inside each polygon.
 
     Parameters
@@ -179,7 +179,7 @@ def posts_in(polygons: FloatArray, rng: np.random.Generator, margin: float = 3.0
     ndarray of Point
         Metric.
     """
-    result = np.asarray(shapely.point_on_surface(polygons))
+    result: ObjectArray = np.array(shapely.point_on_surface(polygons), dtype=object)
     bounds = shapely.bounds(polygons)
     open_ = np.ones(len(polygons), dtype=bool)
     for _ in range(25):
@@ -188,7 +188,7 @@ def posts_in(polygons: FloatArray, rng: np.random.Generator, margin: float = 3.0
             break
         u = rng.random((len(todo), 2))
         xy = bounds[todo, :2] + u * (bounds[todo, 2:] - bounds[todo, :2])
-        tried = shapely.points(xy)
+        tried = np.asarray(shapely.points(xy))
         good = shapely.contains(polygons[todo], tried)
         good &= shapely.distance(shapely.boundary(polygons[todo]), tried) > margin
         result[todo[good]] = tried[good]
@@ -226,7 +226,7 @@ class _Book:
                 "valid_from": valid[0],
                 "valid_to": valid[1],
                 "recorded_at": recorded,
-            }  # fmt: skip
+            }
         )
         return duty_id
 

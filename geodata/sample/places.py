@@ -13,7 +13,7 @@ from geodata.sample.people import posts_in
 from geodata.sample.streets import StreetNetwork
 from geodata.sample.terrain import BASE_CELLS, METRIC_EPSG, generator
 from gridsvc.crs import STORAGE_EPSG, to_storage
-from gridsvc.types import FloatArray, IntArray
+from gridsvc.types import IntArray, ObjectArray
 
 _COUNTS = {
     "main_road": 40, "commercial_street": 25, "back_alley": 50, "intersection": 40, "compound": 70,
@@ -57,7 +57,7 @@ def scaled(count: int, cells: int) -> int:
     return max(1, round(count * cells / BASE_CELLS))
 
 
-def cell_positions(ground: Ground, points: FloatArray) -> IntArray:
+def cell_positions(ground: Ground, points: ObjectArray) -> IntArray:
     """Return for each metric point the position of the cell that covers it, -1 for none."""
     inside, cell = shapely.STRtree(ground.metric).query(points, predicate="intersects")
     position = np.full(len(points), -1)
@@ -66,8 +66,8 @@ def cell_positions(ground: Ground, points: FloatArray) -> IntArray:
 
 
 def beside_streets(
-    ground: Ground, arcs: FloatArray, count: int, rng: np.random.Generator
-) -> tuple[FloatArray, IntArray]:
+    ground: Ground, arcs: ObjectArray, count: int, rng: np.random.Generator
+) -> tuple[ObjectArray, IntArray]:
     """Draw places some metres beside streets, clearly inside a cell.
 
     Parameters
@@ -87,7 +87,7 @@ def beside_streets(
     """
     length = shapely.length(arcs)
     borders = shapely.STRtree(shapely.boundary(ground.metric))
-    found: list[FloatArray] = []
+    found: list[ObjectArray] = []
     at: list[IntArray] = []
     missing = count
     while missing > 0:
@@ -97,7 +97,7 @@ def beside_streets(
         shift = rng.uniform(4.0, 11.0, len(arc))[:, None]
         xy = shapely.get_coordinates(spot)
         xy = xy + shift * np.column_stack([np.cos(angle), np.sin(angle)])
-        points = shapely.points(np.round(xy, 2))
+        points = np.asarray(shapely.points(np.round(xy, 2)))
         position = cell_positions(ground, points)
         near = np.zeros(len(points), dtype=bool)
         near[borders.query(points, predicate="dwithin", distance=1.5)[0]] = True
@@ -185,7 +185,7 @@ def _points_of(
     )
 
 
-def _nearest_name(network: StreetNetwork, points: FloatArray) -> list[str]:
+def _nearest_name(network: StreetNetwork, points: ObjectArray) -> list[str]:
     named = network.streets["name"].notna().to_numpy()
     names = network.streets["name"].to_numpy()[named]
     tree = shapely.STRtree(network.metric[named])

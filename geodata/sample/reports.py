@@ -5,7 +5,7 @@ Whatever is planted is written down in the truth, so that analyses can be checke
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import geopandas as gpd
@@ -23,7 +23,7 @@ from geodata.sample.terrain import METRIC_EPSG, Terrain, centre, generator
 from gridsvc.crs import STORAGE_EPSG, canonical, to_storage
 from gridsvc.datum import convert
 from gridsvc.layers import Placement
-from gridsvc.types import BoolArray, FloatArray, IntArray
+from gridsvc.types import FloatArray, IntArray, ObjectArray
 
 CASES_PER_CELL = 40.0
 _COMMON = {
@@ -55,12 +55,10 @@ class _Batch:
     """Cases before they get numbers."""
 
     xy: FloatArray
-    name: FloatArray
+    name: ObjectArray
     day: FloatArray
     label: str
     channel: str | None = None
-    exact: BoolArray | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def make_cases(
@@ -101,7 +99,7 @@ def make_cases(
     factor = per_cell / CASES_PER_CELL
     batches += _hot_spots(terrain, ground, truth, factor, rng)
     batches += _recurring(ground, network, truth, rng)
-    batches += _pile_and_strays(ground, network, city_hall, classes, truth, factor, rng)
+    batches += _pile_and_strays(ground, city_hall, classes, truth, factor, rng)
     cases = _assemble(batches, ground, staff, classes, truth, rng)
     truth["seasons"] = {
         "peak": "background reports follow 1 + 0.22 cos of the year with the peak on 15 July",
@@ -113,7 +111,7 @@ def make_cases(
 
 def _class_weights(classes: pd.DataFrame) -> FloatArray:
     weight = np.array([_COMMON.get(str(n), 0.09) for n in classes["name"]])
-    return weight / weight.sum()
+    return np.asarray(weight / weight.sum())
 
 
 def _days(count: int, rng: np.random.Generator, first: int = 0, last: int = 365) -> FloatArray:
@@ -149,7 +147,7 @@ def _background(
     return _Batch(xy, names, _days(count, rng), "background")
 
 
-def _random_inside(polygons: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _random_inside(polygons: ObjectArray, rng: np.random.Generator) -> FloatArray:
     """Return one random point per polygon, on the segment from its heart to a corner."""
     heart = shapely.get_coordinates(shapely.point_on_surface(polygons))
     box = shapely.bounds(polygons)
@@ -187,10 +185,12 @@ def _hot_spots(
         xy = np.empty((0, 2))
         while len(xy) < count:
             tried = np.round(middle + rng.normal(0.0, radius / 2.0, (4 * count, 2)), 2)
-            xy = np.vstack([xy, tried[cell_positions(ground, shapely.points(tried)) >= 0]])
+            xy = np.vstack(
+                [xy, tried[cell_positions(ground, np.asarray(shapely.points(tried))) >= 0]]
+            )
         xy = xy[:count]
         days = _days(count, rng, first, last)
-        inside = cell_positions(ground, shapely.points(xy))
+        inside = cell_positions(ground, np.asarray(shapely.points(xy)))
         codes, number = np.unique(ground.cells.index.to_numpy()[inside], return_counts=True)
         lon, lat = shapely.get_coordinates(to_storage(shapely.Point(middle), METRIC_EPSG))[0]
         truth["hot_spots"].append(
@@ -236,14 +236,12 @@ def _recurring(
 
 def _pile_and_strays(
     ground: Ground,
-    network: StreetNetwork,
     city_hall: shapely.Point,
     classes: pd.DataFrame,
     truth: dict[str, Any],
     factor: float,
     rng: np.random.Generator,
 ) -> list[_Batch]:
-    del network
     size = max(120, round(900 * factor))
     names = classes["name"].to_numpy(dtype=object)
     weights = _class_weights(classes)
@@ -298,7 +296,7 @@ def _assemble(
     by_name = classes.reset_index().set_index("name")
     row = by_name.loc[list(name)]
     missing = np.isnan(xy[:, 0])
-    points = shapely.points(np.where(missing[:, None], 0.0, xy))
+    points = np.asarray(shapely.points(np.where(missing[:, None], 0.0, xy)))
     position = cell_positions(ground, points)
     position[missing] = -1
     placed = position >= 0
@@ -336,7 +334,7 @@ def _assemble(
         crs=STORAGE_EPSG,
     )
     _private(frame, rng)
-    _sources(frame, rng)
+    _sources(frame)
     frame = frame.set_index("case_id")
     for spot, batch in enumerate(batches):
         ids = frame.index[label == spot]
@@ -346,7 +344,7 @@ def _assemble(
     return frame
 
 
-def _hours(name: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _hours(name: ObjectArray, rng: np.random.Generator) -> FloatArray:
     count = len(name)
     morning, noon = rng.normal(9.4, 1.1, count), rng.normal(15.4, 1.2, count)
     hour = np.where(rng.random(count) < 0.55, morning, noon)
@@ -358,7 +356,7 @@ def _hours(name: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 def _closing(
     reported: pd.DatetimeIndex, deadline: pd.DatetimeIndex, rng: np.random.Generator
-) -> tuple[pd.DatetimeIndex, FloatArray]:
+) -> tuple[pd.DatetimeIndex, ObjectArray]:
     count = len(reported)
     share = rng.lognormal(-0.75, 0.55, count)
     late = rng.random(count) < 0.06
@@ -370,10 +368,12 @@ def _closing(
     status = np.where(open_, steps[rng.integers(0, 5, count)], "closed")
     voided = ~open_ & (rng.random(count) < 0.012)
     status[voided] = "voided"
-    return closed.where(~open_), status
+    return pd.DatetimeIndex(closed.where(~open_)), status
 
 
-def deadlines(reported: pd.DatetimeIndex, hours: FloatArray, clock: FloatArray) -> pd.DatetimeIndex:
+def deadlines(
+    reported: pd.DatetimeIndex, hours: FloatArray, clock: ObjectArray
+) -> pd.DatetimeIndex:
     """Return deadlines: urgent clocks run on, work time is 08–12 and 14–18 on weekdays.
 
     Holidays are not known here; the service's own calendar is the authority.
@@ -406,10 +406,10 @@ def deadlines(reported: pd.DatetimeIndex, hours: FloatArray, clock: FloatArray) 
     work = pd.DatetimeIndex(day.astype("datetime64[m]") + clock_minute.astype("timedelta64[m]"))
     work = work.tz_localize("Asia/Shanghai").tz_convert("UTC")
     urgent = reported + pd.to_timedelta(np.asarray(hours, dtype=float), unit="h")
-    return urgent.where(np.asarray(clock) == "urgent_hour", work)
+    return pd.DatetimeIndex(urgent.where(np.asarray(clock) == "urgent_hour", work))
 
 
-def _units(kind: FloatArray, code: FloatArray) -> list[str | None]:
+def _units(kind: ObjectArray, code: ObjectArray) -> list[str | None]:
     return [
         (f"U-{str(c)[:9]}" if c is not None else None) if k == "subdistrict" else f"U-{k}"
         for k, c in zip(kind, code, strict=True)
@@ -417,7 +417,7 @@ def _units(kind: FloatArray, code: FloatArray) -> list[str | None]:
 
 
 def _persons(
-    code: FloatArray, staff: gpd.GeoDataFrame, rng: np.random.Generator
+    code: ObjectArray, staff: gpd.GeoDataFrame, rng: np.random.Generator
 ) -> list[str | None]:
     by_cell: dict[str, list[str]] = {}
     for person, cell in zip(staff.index, staff["cell_code"], strict=True):
@@ -440,7 +440,7 @@ def _private(frame: gpd.GeoDataFrame, rng: np.random.Generator) -> None:
     frame["phone"] = phone
 
 
-def _sources(frame: gpd.GeoDataFrame, rng: np.random.Generator) -> None:
+def _sources(frame: gpd.GeoDataFrame) -> None:
     """Keep the coordinates as they came in: some phones send GCJ-02."""
     lon, lat = shapely.get_x(frame.geometry.array), shapely.get_y(frame.geometry.array)
     coded: IntArray = np.flatnonzero(frame["channel"].eq("citizen").to_numpy())
@@ -449,6 +449,5 @@ def _sources(frame: gpd.GeoDataFrame, rng: np.random.Generator) -> None:
     datum = np.full(len(frame), "wgs84", dtype=object)
     datum[coded] = "gcj02"
     datum[np.isnan(lon)] = None
-    del rng
     frame["source_x"], frame["source_y"] = canonical(x), canonical(y)
     frame["source_datum"] = datum

@@ -15,12 +15,13 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from shapely.affinity import translate
 from shapely.geometry import LineString
+from shapely.geometry.base import BaseGeometry
 
 from geodata.sample.coverage import Ground
 from geodata.sample.naming import AreaNames, StreetNames
 from geodata.sample.terrain import METRIC_EPSG, Terrain, centre, generator
 from gridsvc.crs import STORAGE_EPSG, to_storage
-from gridsvc.types import BoolArray, FloatArray, IntArray
+from gridsvc.types import BoolArray, FloatArray, IntArray, ObjectArray
 
 _BANK_ROAD_M = 32.0
 _WIDTH = {
@@ -37,7 +38,7 @@ class StreetNetwork:
     """
 
     streets: gpd.GeoDataFrame
-    metric: FloatArray
+    metric: ObjectArray
     island: list[str]
 
 
@@ -70,15 +71,17 @@ def make_streets(terrain: Terrain, ground: Ground, seed: int) -> StreetNetwork:
     is_bridge = np.repeat([False, True], [len(arcs), len(bridges)])
     arcs = np.concatenate([arcs, np.array(bridges, dtype=object)])
     kind = np.concatenate([kind, np.full(len(bridges), "secondary", dtype=object)])
-    keep, island = _components(arcs, kind, rng)
+    keep, island = _components(arcs)
     arcs, kind, is_bridge = arcs[keep], kind[keep], is_bridge[keep]
     island = island[keep]
     special = {
-        "环城东路": translate(terrain.foot_lines[1], east, north),
-        "环城西路": translate(terrain.foot_lines[0], east, north),
-        "中山大道": LineString(translate(terrain.inner_valley.exterior, east, north)),
+        "环城东路": [translate(terrain.foot_lines[1], east, north)],
+        "环城西路": [translate(terrain.foot_lines[0], east, north)],
+        "中山大道": [LineString(translate(terrain.inner_valley.exterior, east, north))],
+        "滨江东路": [r for r in bank_road if not _on_left(terrain, r)],
+        "滨江西路": [r for r in bank_road if _on_left(terrain, r)],
     }
-    names = _names(arcs, kind, is_bridge, special, bank_road, rng)
+    names = _names(arcs, kind, is_bridge, special, rng)
     order = _order(arcs)
     arcs, kind, is_bridge, island = arcs[order], kind[order], is_bridge[order], island[order]
     names = [names[i] for i in order]
@@ -100,7 +103,7 @@ def make_streets(terrain: Terrain, ground: Ground, seed: int) -> StreetNetwork:
 
 def _edges_with_streets(
     terrain: Terrain, ground: Ground, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[ObjectArray, ObjectArray]:
     """Choose the cell edges that are streets, with their class."""
     east, north = centre()
     cells = ground.metric
@@ -143,30 +146,34 @@ def _edges_with_streets(
 
 def _river_roads(
     terrain: Terrain, ground: Ground
-) -> tuple[list[LineString], list[LineString], shapely.Geometry]:
+) -> tuple[list[LineString], list[LineString], BaseGeometry]:
     """Return the roads on both banks, the bridges between them, and water with banks."""
     east, north = centre()
     river = ground.river
     bank = river.buffer(_BANK_ROAD_M - 0.5)
     ground_m = translate(terrain.territory, east, north).buffer(-60.0)
     line = river.buffer(_BANK_ROAD_M).exterior.simplify(1.0).segmentize(40.0)
-    roads = []
+    roads: list[LineString] = []
     for part in shapely.get_parts(line.intersection(ground_m)):
         xy = shapely.get_coordinates(part) - np.array([east, north])
         lived = terrain.density_at(*xy.T) > 0.15
-        for run in np.split(np.arange(len(xy)), np.flatnonzero(np.diff(lived.astype(int))) + 1):
-            if lived[run[0]] and len(run) > 6:
-                roads.append(LineString(shapely.get_coordinates(part)[run]))
+        runs = np.split(np.arange(len(xy)), np.flatnonzero(np.diff(lived.astype(int))) + 1)
+        roads.extend(
+            LineString(shapely.get_coordinates(part)[run])
+            for run in runs
+            if lived[run[0]] and len(run) > 6
+        )
     deck = river.buffer(_BANK_ROAD_M)
-    bridges = []
-    for cross in terrain.cross_lines:
-        for part in shapely.get_parts(translate(cross, east, north).intersection(deck)):
-            if part.length > 120.0:
-                bridges.append(part)
+    bridges = [
+        part
+        for cross in terrain.cross_lines
+        for part in shapely.get_parts(translate(cross, east, north).intersection(deck))
+        if part.length > 120.0
+    ]
     return roads, bridges, bank
 
 
-def _bridges(crossings: list[LineString], arcs: FloatArray) -> list[LineString]:
+def _bridges(crossings: list[LineString], arcs: ObjectArray) -> list[LineString]:
     """Span each crossing between the junctions that are nearest to its ends."""
     _, nodes = end_nodes(arcs)
     bridges = []
@@ -179,10 +186,10 @@ def _bridges(crossings: list[LineString], arcs: FloatArray) -> list[LineString]:
     return bridges
 
 
-def _drives(ground: Ground, streets: FloatArray, rng: np.random.Generator) -> list[LineString]:
+def _drives(ground: Ground, streets: ObjectArray, rng: np.random.Generator) -> list[LineString]:
     """Lead dead ends and through lanes from street vertices into the dense cells."""
     vertices = np.unique(shapely.get_coordinates(list(streets)), axis=0)
-    points = shapely.points(vertices)
+    points = np.asarray(shapely.points(vertices))
     cells = ground.metric
     cell, vertex = shapely.STRtree(points).query(cells, predicate="intersects")
     gates: dict[int, list[int]] = {}
@@ -217,12 +224,12 @@ def _drives(ground: Ground, streets: FloatArray, rng: np.random.Generator) -> li
     return drives
 
 
-def _inside(polygon: shapely.Geometry, ends: list[FloatArray]) -> list[LineString]:
+def _inside(polygon: BaseGeometry, ends: list[FloatArray]) -> list[LineString]:
     line = LineString(ends)
     return [line] if line.length > 8.0 and polygon.covers(line) else []
 
 
-def _near(points: FloatArray, lines: list[LineString], reach: float) -> BoolArray:
+def _near(points: ObjectArray, lines: list[LineString], reach: float) -> BoolArray:
     near = np.zeros(len(points), dtype=bool)
     if lines:
         hit = shapely.STRtree(points).query(lines, predicate="dwithin", distance=reach)[1]
@@ -231,12 +238,12 @@ def _near(points: FloatArray, lines: list[LineString], reach: float) -> BoolArra
 
 
 def _nearest_kind(
-    middle: FloatArray,
-    lines: FloatArray,
-    classes: FloatArray,
+    middle: ObjectArray,
+    lines: ObjectArray,
+    classes: ObjectArray,
     bank_road: list[LineString],
     drives: list[LineString],
-) -> FloatArray:
+) -> ObjectArray:
     pool = [*lines, *bank_road, *drives]
     label = np.array(
         [*classes, *["secondary"] * len(bank_road), *["service"] * len(drives)], dtype=object
@@ -256,7 +263,7 @@ def _open(arc: LineString) -> list[LineString]:
     return [LineString(xy[: half + 1]), LineString(xy[half:])]
 
 
-def end_nodes(arcs: FloatArray) -> tuple[IntArray, FloatArray]:
+def end_nodes(arcs: ObjectArray) -> tuple[IntArray, FloatArray]:
     """Return node numbers of both ends of each arc, shape (n, 2), and the nodes' coordinates."""
     ends = np.vstack(
         [
@@ -268,12 +275,11 @@ def end_nodes(arcs: FloatArray) -> tuple[IntArray, FloatArray]:
     return number.reshape(2, -1).T, nodes
 
 
-def _components(
-    arcs: FloatArray, kind: FloatArray, rng: np.random.Generator
-) -> tuple[BoolArray, BoolArray]:
+def _components(arcs: ObjectArray) -> tuple[BoolArray, BoolArray]:
     """Keep the main network and one small group of lanes on purpose."""
     ends, nodes = end_nodes(arcs)
-    graph = coo_matrix((np.ones(len(arcs)), (ends[:, 0], ends[:, 1])), shape=[len(nodes)] * 2)
+    shape = (len(nodes), len(nodes))
+    graph = coo_matrix((np.ones(len(arcs)), (ends[:, 0], ends[:, 1])), shape=shape)
     _, label = connected_components(graph, directed=False)
     of_arc = label[ends[:, 0]]
     length = np.bincount(of_arc, weights=shapely.length(arcs))
@@ -286,29 +292,25 @@ def _components(
     return keep | island, island
 
 
-def _order(arcs: FloatArray) -> IntArray:
+def _order(arcs: ObjectArray) -> IntArray:
     xy = shapely.get_coordinates(shapely.line_interpolate_point(arcs, 0.5, normalized=True))
     return np.lexsort((xy[:, 0], -xy[:, 1]))
 
 
 def _names(
-    arcs: FloatArray,
-    kind: FloatArray,
+    arcs: ObjectArray,
+    kind: ObjectArray,
     is_bridge: BoolArray,
-    special: dict[str, LineString],
-    bank_road: list[LineString],
+    special: dict[str, list[LineString]],
     rng: np.random.Generator,
 ) -> list[str | None]:
     """Name streets; what goes straight on keeps its name."""
     stroke = _strokes(arcs, kind)
     middle = shapely.line_interpolate_point(arcs, 0.5, normalized=True)
     fixed: list[str | None] = [None] * len(arcs)
-    for name, line in special.items():
-        for i in np.flatnonzero(_near(middle, [line], 2.0)):
-            fixed[i] = name
-    side = _side(middle, bank_road)
-    for i in np.flatnonzero(side >= 0):
-        fixed[i] = ("滨江东路", "滨江西路")[side[i] % 2]
+    for name, lines in special.items():
+        for k in np.flatnonzero(_near(middle, lines, 2.0)):
+            fixed[int(k)] = name
     names = StreetNames(rng)
     chosen: dict[int, str | None] = {}
     result: list[str | None] = []
@@ -328,11 +330,10 @@ def _names(
     return result
 
 
-def _side(middle: FloatArray, roads: list[LineString]) -> IntArray:
-    side = np.full(len(middle), -1)
-    for k, road in enumerate(roads):
-        side[_near(middle, [road], 1.0)] = k
-    return side
+def _on_left(terrain: Terrain, road: LineString) -> bool:
+    east, north = centre()
+    middle = road.interpolate(0.5, normalized=True)
+    return terrain.is_left(middle.x - east, middle.y - north)
 
 
 def _new_name(kind: str, names: StreetNames, rng: np.random.Generator) -> str | None:
@@ -345,8 +346,8 @@ def _new_name(kind: str, names: StreetNames, rng: np.random.Generator) -> str | 
     return None
 
 
-def _strokes(arcs: FloatArray, kind: FloatArray) -> IntArray:
-    """Number chains of arcs that go straight on through junctions (deflection below 35°)."""
+def _strokes(arcs: ObjectArray, kind: ObjectArray) -> IntArray:
+    """Find chains of arcs that go straight on through junctions (deflection below 35°)."""
     ends, nodes = end_nodes(arcs)
     start = shapely.get_coordinates(shapely.line_interpolate_point(arcs, 12.0))
     stop = shapely.get_coordinates(shapely.line_interpolate_point(arcs, -12.0))
@@ -356,12 +357,12 @@ def _strokes(arcs: FloatArray, kind: FloatArray) -> IntArray:
             node = int(ends[i, k])
             away = inner - nodes[node]
             at.setdefault(node, []).append((i, away / max(float(np.hypot(*away)), 1e-9)))
-    parent = np.arange(len(arcs))
+    parent = list(range(len(arcs)))
 
     def root(i: int) -> int:
         while parent[i] != i:
             parent[i] = parent[parent[i]]
-            i = int(parent[i])
+            i = parent[i]
         return i
 
     for node in sorted(at):

@@ -15,6 +15,7 @@ import shapely
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 from shapely.geometry import LineString, Polygon
+from shapely.geometry.base import BaseGeometry
 
 from gridsvc.crs import transformer
 from gridsvc.types import FloatArray
@@ -125,6 +126,12 @@ class Terrain:
             halves.append(steps)
         return np.array([*halves[0][::-1], (x, y), *halves[1]])
 
+    def is_left(self, x: float, y: float) -> bool:
+        """Return whether a place lies on the left bank, looking downstream."""
+        near = self.river_line.project(shapely.Point(x, y))
+        a, b = (self.river_line.interpolate(near + d) for d in (-5.0, 5.0))
+        return bool((b.x - a.x) * (y - a.y) - (b.y - a.y) * (x - a.x) > 0.0)
+
     def density_at(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return the relative density of people at places, by linear interpolation."""
         rows = (np.asarray(y) - self.origin[1]) / self.spacing
@@ -179,15 +186,16 @@ def make_terrain(seed: int, cells: int) -> Terrain:
     west, south, east, north = territory.buffer(600.0).bounds
     gx, gy = np.meshgrid(np.arange(west, east, spacing), np.arange(south, north, spacing))
     tree = cKDTree(xy)
-    distance, nearest = tree.query(np.column_stack([gx.ravel(), gy.ravel()]))
-    distance, nearest = distance.reshape(gx.shape), nearest.reshape(gx.shape)
-    offset = np.column_stack([gx.ravel(), gy.ravel()]).reshape(*gx.shape, 2) - xy[nearest]
+    found = tree.query(np.column_stack([gx.ravel(), gy.ravel()]))
+    distance = np.asarray(found[0]).reshape(gx.shape)
+    nearest = np.asarray(found[1]).reshape(gx.shape)
+    offset = np.dstack([gx, gy]) - xy[nearest]
     is_left = np.einsum("ijk,ijk->ij", offset, normal[nearest]) > 0
     foot = np.where(is_left, widths[0][nearest], widths[1][nearest])
     cos2, sin2 = _directions(seed, tangent[nearest], distance / foot, spacing)
     partial = Terrain(
-        line, water, territory, (feet[0], feet[1]), inner, (), (), spacing, (west, south), cos2, sin2,
-        np.zeros_like(cos2),
+        line, water, territory, (feet[0], feet[1]), inner, (), (), spacing, (west, south), cos2,
+        sin2, np.zeros_like(cos2),
     )  # fmt: skip
     cross, border, side = _cross_lines(partial, xy, station, half_width)
     density = _density(seed, gx, gy, distance, foot, station[nearest], side, along)
@@ -195,9 +203,15 @@ def make_terrain(seed: int, cells: int) -> Terrain:
     inside = shapely.contains_xy(territory, gx.ravel(), gy.ravel()).reshape(gx.shape)
     density[~inside] *= 0.02
     return Terrain(
-        line, water.intersection(territory), territory, (feet[0], feet[1]), inner, cross, border,
-        spacing, (west, south), cos2, sin2, density,
+        line, polygon_of(water.intersection(territory)), territory, (feet[0], feet[1]), inner,
+        cross, border, spacing, (west, south), cos2, sin2, density,
     )  # fmt: skip
+
+
+def polygon_of(geometry: BaseGeometry) -> Polygon:
+    """Return the only or largest polygon of a geometry."""
+    parts = [g for g in shapely.get_parts(geometry) if isinstance(g, Polygon)]
+    return max(parts, key=lambda g: float(g.area))
 
 
 def _river_line(seed: int, reach: float) -> LineString:
@@ -290,7 +304,7 @@ def _cross_lines(
             continue
         goes_on = s in _VALLEY_ROADS
         length = 1.4 * size if goes_on else float(half_width[k]) * 1.35
-        line = LineString(terrain.trace(*xy[k], length, across=True, step=40.0))
+        line = LineString(terrain.trace(xy[k, 0], xy[k, 1], length, across=True, step=40.0))
         cross.append(line)
         if s in _BORDER_BRIDGES:
             border.append(line)
@@ -319,7 +333,8 @@ def _density(
     places = np.column_stack([gx.ravel(), gy.ravel()])
     for line in side:
         vertices = shapely.get_coordinates(line)
-        away = cKDTree(vertices).query(places, distance_upper_bound=1500.0)[0].reshape(shape)
+        found = cKDTree(vertices).query(places, distance_upper_bound=1500.0)
+        away = np.asarray(found[0]).reshape(shape)
         outside = np.clip(distance / half_width - 1.0, 0.0, None)
         density += 0.34 * np.exp(-((away / 210.0) ** 2)) * np.exp(-((outside / 1.3) ** 2))
     west, south, east, north = gx.min(), gy.min(), gx.max(), gy.max()
