@@ -211,6 +211,10 @@ def _answer_table(answers: Answers, question: Question, media_type: str) -> pa.T
     if question.table is not None and media_type != ARROW:
         columns = dict(zip(question.table.column_names, question.table.columns, strict=True))
         metadata = question.table.schema.metadata
+        if media_type == CSV:
+            columns = {n: c for n, c in columns.items() if _fits_csv(c.type)}
+            if len(columns) < question.table.num_columns:  # geometry goes, coordinates come
+                columns |= {"lon": pa.array(question.lon), "lat": pa.array(question.lat)}
     elif media_type != ARROW:
         columns = {"lon": pa.array(question.lon), "lat": pa.array(question.lat)}
     if media_type == PARQUET and not (metadata and b"geo" in metadata):
@@ -220,6 +224,15 @@ def _answer_table(answers: Answers, question: Question, media_type: str) -> pa.T
         metadata = {b"geo": json.dumps(_GEO).encode()}
     columns |= {"cell_code": code, "on_border": pa.array(answers.on_border), "placement": how}
     return pa.table(columns).replace_schema_metadata(metadata)
+
+
+def _fits_csv(kind: Any) -> bool:
+    return not (
+        pa.types.is_nested(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
 
 
 _GEO = {
