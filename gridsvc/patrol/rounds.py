@@ -29,6 +29,7 @@ Window = Literal["day", "night"]
 _MIN_ITERATIONS = 300
 _ITERATIONS_PER_POINT = 30
 _MAX_POINTS = 1000
+_SHIFT_S = 8 * 3600.0
 
 
 class NoStart(InputError):
@@ -182,7 +183,7 @@ def plan_point_rounds(
         cells=_frame(cells, layers.CELLS),
         streets=_frame(streets, layers.STREETS),
         lower_bound_m=_bound(distances, visited),
-        notes=_notes(network, points, chosen, window),
+        notes=_notes(network, points, chosen, window, rounds),
         window=window,
         max_snap_m=max_snap_m,
     )
@@ -319,7 +320,11 @@ def _frame(frame: gpd.GeoDataFrame | None, layer: layers.Layer) -> gpd.GeoDataFr
 
 
 def _notes(
-    network: WalkNetwork, points: gpd.GeoDataFrame, chosen: gpd.GeoDataFrame, window: str | None
+    network: WalkNetwork,
+    points: gpd.GeoDataFrame,
+    chosen: gpd.GeoDataFrame,
+    window: str | None,
+    rounds: Sequence[PatrolRound],
 ) -> tuple[Note, ...]:
     notes = []
     if network.component_count > 1:
@@ -337,6 +342,15 @@ def _notes(
             Note(
                 f"仅{'日间' if window == 'day' else '夜间'}点位,另一时段的 {other} 个点未列入",
                 f"{window} points only; {other} of the other window left out",
+            )
+        )
+    longest = max((r.duration_s for r in rounds), default=0.0)
+    if longest > _SHIFT_S:
+        notes.append(
+            Note(
+                f"最长一轮 {longest / 3600:.1f} 小时,超过 8 小时;请增加人数或限定时长",
+                f"the longest round takes {longest / 3600:.1f} h, more than a shift of 8 h; "
+                "send more inspectors or limit the duration",
             )
         )
     return tuple(notes)
