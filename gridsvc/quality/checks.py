@@ -22,7 +22,6 @@ from gridsvc.types import FloatArray, ObjectArray
 
 THIN_M = 1e-3
 """Pieces of mean width (2 × area / length) up to this many metres are rounding, not findings."""
-_OVERLAP_M2 = 1e-3
 _METRES_PER_DEGREE = 110_574.0
 """Shortest metre length of one degree of latitude (at the equator)."""
 _POLYGON, _MULTIPOLYGON = 3, 6
@@ -144,9 +143,10 @@ def check_overlaps(shapes: Shapes, found: FindingList) -> float:
         common = polygonal(_meet(sound[i], sound[j]))
         if common is None:
             continue
-        area = float(shapely.area(to_metric(common, shapes.metric_epsg)))
-        if area > _OVERLAP_M2:
-            total += area
+        ground = to_metric(common, shapes.metric_epsg)
+        area = float(shapely.area(ground))
+        total += area
+        if 2.0 * area > THIN_M * float(shapely.length(ground)):
             touched |= {int(i), int(j)}
             found.add("overlap", shapes.names(present[[i, j]]), common, measure=area)
     for i in bad:
@@ -254,6 +254,11 @@ def check_territory(
     if excluded is not None and len(open_gaps):
         open_gaps = np.asarray(shapely.difference(open_gaps, excluded), dtype=object)
     pieces, areas = wide(open_gaps, epsg)
+    for gap in gaps:
+        # A face thinner than the lattice allows comes from a node that one side lacks.
+        if len(wide(gap, epsg)[0]) == 0:
+            length = float(shapely.length(to_metric(gap, epsg))) / 2.0
+            found.add("unmatched_edge", near(gap), shapely.boundary(gap), measure=length)
     for piece, area in zip(pieces, areas, strict=True):
         found.add("gap", near(piece), piece, measure=float(area))
     figures = {"gap_m2": float(areas.sum()), "uncovered_m2": 0.0, "outside_m2": 0.0}
