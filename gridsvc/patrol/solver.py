@@ -19,7 +19,8 @@ from gridsvc.errors import BadOption
 from gridsvc.types import FloatArray, IntArray
 
 SOLVER = f"PyVRP {version('pyvrp')}"
-_BISECTIONS = 8
+_BISECTIONS = 6
+_GOOD_ENOUGH = 0.005  # of the longest round
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def solve_rounds(
         Longest round, walking and service; places that do not fit are left out.
     balance : bool
     iterations : int
-        Of the final search; each trial of the balance takes a quarter.
+        Of the final search; each trial of the balance takes a sixth.
     seed : int
 
     Raises
@@ -91,13 +92,13 @@ def solve_rounds(
     if optional and best.num_missing_clients() > 0:
         return _read(best, k)
     if balance and walkers > 1 and k > 2:
-        trial = max(iterations // 4, 50)
+        trial = max(iterations // 6, 50)
         high = max(r.duration() for r in best.routes())
         low = math.ceil((int(seconds[0, 1:].min()) * 2 * walkers + int(service_s.sum())) / walkers)
         alone = int((2 * seconds[0, 1:] + service_s[1:]).max())  # the farthest place by itself
         low = max(low, alone)
         for _ in range(_BISECTIONS):
-            if low >= high:
+            if high - low <= _GOOD_ENOUGH * high:
                 break
             middle = (low + high) // 2
             found = search(middle, False, trial)
