@@ -1,0 +1,179 @@
+"""``gridsvc locate``: one coordinate on the command line, or a file of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.options import instant
+from api.cli.state import emit, progress, state_of
+from gridsvc.errors import InputError, Language
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    # Western longitudes begin with a minus sign and are no options.
+    app.command("locate", context_settings={"ignore_unknown_options": True})(locate_command)
+
+
+def locate_command(
+    context: typer.Context,
+    lon: Annotated[str, typer.Argument(help="经度 longitude")] = "",
+    lat: Annotated[str, typer.Argument(help="纬度 latitude")] = "",
+    datum: Annotated[str, typer.Option("--datum", help="wgs84 | cgcs2000 | gcj02 | bd09")] = "",
+    at: Annotated[str, typer.Option("--at", help="时刻 instant, ISO 8601")] = "",
+    accuracy: Annotated[
+        float | None, typer.Option("--accuracy", help="坐标精度(米)accuracy in metres")
+    ] = None,
+    category: Annotated[str, typer.Option("--category", help="案件类别 class of cases")] = "",
+    file: Annotated[Path | None, typer.Option("--file", help="待定位文件 file of places")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="输出文件 output file")] = None,
+    crs: Annotated[str, typer.Option("--crs", help="文件坐标系 system of the file")] = "",
+    encoding: Annotated[str, typer.Option("--encoding", help="文字编码 text encoding")] = "",
+    layer: Annotated[str, typer.Option("--layer", help="图层 layer")] = "",
+) -> None:
+    """定位:坐标所在网格、责任人、责任单位。Locate a coordinate, or all rows of a file."""
+    language = state_of(context).language
+    if file is not None:
+        if lon or lat or out is None:
+            raise InputError(
+                reason="--file 需要 -o 且不与坐标同用 · --file needs -o and no coordinates"
+            )
+        _locate_file(context, file, out, at, datum, crs, encoding, layer)
+        return
+    if not lon or not lat or out is not None:
+        raise InputError(
+            reason="请给出 经度 纬度,或 --file 输入 -o 输出 · give LON LAT, or --file IN -o OUT"
+        )
+    _locate_one(context, _number(lon), _number(lat), datum, at, accuracy, category, language)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(
+            reason=f"“{text}”不是坐标,应为以度为单位的小数 · '{text}' is no decimal degrees"
+        ) from None
+
+
+def _locate_one(
+    context: typer.Context,
+    lon: float,
+    lat: float,
+    datum: str,
+    at: str,
+    accuracy: float | None,
+    category: str,
+    language: Language,
+) -> None:
+    from api.bootstrap import open_services
+    from gridsvc.datum import convert
+    from gridsvc.types import Datum, LonLat
+
+    LonLat(lon, lat)
+    given = Datum.parse(datum) if datum else Datum.WGS84
+    x, y = (float(v) for v in convert(lon, lat, given, Datum.CGCS2000))
+    services = open_services()
+    try:
+        moment = instant(at, "--at") if at else services.clock()
+        document = services.desk.answer(
+            x, y, moment, accuracy_m=accuracy, category=category or None
+        )
+    finally:
+        services.close()
+    document = {**document, "lon": lon, "lat": lat, "datum": given.value}
+    document["stored"] = {"lon": x, "lat": y, "crs": "EPSG:4490"}
+    emit(context, document, answer_text(document, language))
+
+
+def answer_text(answer: dict[str, Any], language: Language) -> str:
+    """Return an answer as lines for people."""
+    zh = language == "zh"
+
+    def line(chinese: str, english: str, value: str) -> str:
+        return f"{chinese if zh else english:<10} {value}"
+
+    levels = " › ".join(
+        f"{a['name'] or ''} {a['code'] or ''}".strip() for a in answer["chain"][::-1]
+    )
+    lines = [line("网格", "cell", levels)]
+    if answer["on_border"]:
+        note = "在边界上,编码最小者负责" if zh else "on a border: the lowest code answers"
+        lines.append(line("边界", "border", f"{note} ({', '.join(answer['covering'])})"))
+    else:
+        metres = "米" if zh else "m"
+        lines.append(line("距边界", "to border", f"{answer['boundary_distance_m']:.1f} {metres}"))
+    if answer["ambiguous"]:
+        note = "坐标精度不足以确定网格" if zh else "the accuracy does not decide the cell"
+        lines.append(line("注意", "note", note))
+    for neighbour in answer["neighbours"]:
+        text = f"{neighbour['name'] or ''} {neighbour['code']} {neighbour['distance_m']:.1f} m"
+        lines.append(line("邻格", "neighbour", text.strip()))
+    for role, people in answer["persons"].items():
+        names = ", ".join(f"{p['name'] or p['unit_name'] or '—'} ({p['via']})" for p in people)
+        lines.append(f"{role:<10} {names}")
+    unit = answer["responsible_unit"]
+    reason = unit["reason_zh"] if zh else unit["reason_en"]
+    lines.append(line("责任单位", "unit", f"{unit['name'] or '—'} ({reason})"))
+    point = answer["nearest_point"]
+    if point is not None:
+        text = f"{point['name']} {point['point_id']} {point['distance_m']:.1f} m"
+        lines.append(line("最近点位", "point", text))
+    plan = answer["plan"]
+    lines.append(line("方案", "plan", f"{plan['id']} {plan['title']} ({plan['effective_from']} …)"))
+    return "\n".join(lines)
+
+
+def _locate_file(
+    context: typer.Context,
+    file: Path,
+    out: Path,
+    at: str,
+    datum: str,
+    crs: str,
+    encoding: str,
+    layer: str,
+) -> None:
+    from api.bootstrap import open_services
+    from geodata.export import write_layer
+    from geodata.sources import open_source
+    from gridsvc.layers import Placement
+    from gridsvc.services.joining import place, placement_counts
+
+    with progress(context) as report:
+        report("读取 read", 0.0)
+        raw = open_source(
+            file, layer=layer or None, crs=crs or None, datum=datum or None,
+            encoding=encoding or None,
+        )  # fmt: skip
+        report("定位 locate", 0.4)
+        services = open_services()
+        try:
+            moment = instant(at, "--at") if at else services.clock()
+            plan, locator = services.locators.at(moment)
+        finally:
+            services.close()
+        placed = place(raw.frame, locator, plan.id)
+        if raw.invalid is not None:
+            bad = raw.invalid.to_numpy(dtype=bool) & (
+                placed["placement"] == Placement.NO_COORDINATES
+            ).to_numpy(dtype=bool)
+            placed.loc[bad, "placement"] = Placement.INVALID_COORDINATES
+        report("写出 write", 0.8)
+        write_layer(placed if raw.spatial else placed.drop(columns="geometry"), out)
+    counts = placement_counts(placed)
+    names = {
+        "placed": ("已定位", "placed"),
+        "on_border": ("在边界上", "on a border"),
+        "outside": ("不在网格内", "outside"),
+        "no_coordinates": ("无坐标", "without coordinates"),
+        "invalid_coordinates": ("坐标无效", "invalid coordinates"),
+        "total": ("合计", "total"),
+    }
+    number = 0 if state_of(context).language == "zh" else 1
+    text = "\n".join(f"{names[k][number]:<12} {v:>8}" for k, v in counts.items())
+    document = {"plan": plan.id, "out": str(out), "counts": counts}
+    emit(context, document, f"{text}\n→ {out} ({plan.id})")
