@@ -399,5 +399,9 @@ def _to_storage(
         )
     invalid = np.zeros(len(moved), dtype=bool)
     invalid[owner[~good]] = True
+    # Programs write (0, 0) where they know no place; that is no place in any city.
+    origin = (coordinates == 0.0).all(axis=1)
+    points = shapely.get_type_id(moved) == shapely.GeometryType.POINT
+    invalid[owner[origin]] |= points[owner[origin]]
     moved[invalid] = None
     return moved, invalid

@@ -8,6 +8,7 @@ where it came from. The same file and options give the same cells, byte for byte
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +34,7 @@ from gridsvc.services.import_cells import (
     repair_cells,
 )
 from gridsvc.services.import_records import check_layer, read_records
+from gridsvc.services.planning import add_draft
 from gridsvc.services.ports import Storage, UnitOfWork
 from gridsvc.services.raw import ImportOptions, ImportReport, RawLayer
 from gridsvc.types import Clock, Progress, no_progress
@@ -146,8 +148,8 @@ def _import_cells(
         gap_width_m=gap_width_m,
         metric_epsg=scheme.metric_epsg,
         code_system=scheme.code_system,
-        registered_parts=() if repaired is None else repaired.registered_parts,
-        registered_holes=() if repaired is None else repaired.registered_holes,
+        registered_parts=_registered(repaired)[0],
+        registered_holes=_registered(repaired)[1],
     )
     report = _cell_report(raw, as_layer, options, drawn, cells, certificate, repaired, ambiguous)
     report = replace(report, batch_id=_batch_id(raw, as_layer, now))
@@ -155,9 +157,8 @@ def _import_cells(
         return report
     progress("store", 0.85)
     with storage.unit_of_work() as work:
-        if _scheme(work, scheme.id) is None:
-            work.plans.add_scheme(scheme)
-        plan = _add_draft(work, scheme, cells, exclusions, report, repaired, options, now)
+        registered = _registered(repaired)
+        plan = _draft(work, scheme, cells, exclusions, report, registered, options, now)
         report = replace(report, plan_id=plan.id)
         work.batches.add(_batch(report, options, now), report.repairs)
         work.commit()
@@ -217,6 +218,10 @@ def _import_exclusions(
                 "already registered, use --replace"
             )
         merged = pd.concat([there.drop(index=repeated), exclusions]).sort_index()
+        registered = (
+            tuple(base.provenance.get("registered_parts", ())),
+            tuple(base.provenance.get("registered_holes", ())),
+        )
         progress("certify", 0.5)
         certificate = certify(
             cells,
@@ -225,8 +230,8 @@ def _import_exclusions(
             gap_width_m=scheme.gap_width_m,
             metric_epsg=scheme.metric_epsg,
             code_system=scheme.code_system,
-            registered_parts=tuple(base.provenance.get("registered_parts", ())),
-            registered_holes=tuple(base.provenance.get("registered_holes", ())),
+            registered_parts=registered[0],
+            registered_holes=registered[1],
         )
         report = ImportReport(
             layer="exclusions", source=raw.source, digest=raw.digest,
@@ -239,7 +244,7 @@ def _import_exclusions(
         if base.status in (PlanStatus.DRAFT, PlanStatus.IN_REVIEW):
             work.plans.save(base.to(PlanStatus.DISCARDED), expected_revision=base.revision)
         titled = replace(options, title=options.title or base.title)
-        plan = _add_draft(work, scheme, cells, merged, report, None, titled, now, base=base)
+        plan = _draft(work, scheme, cells, merged, report, registered, titled, now, base=base)
         report = replace(report, plan_id=plan.id)
         work.batches.add(_batch(report, options, now))
         work.commit()
@@ -289,22 +294,29 @@ def _scheme(work: UnitOfWork, scheme_id: str) -> GridScheme | None:
     return next((s for s in work.plans.schemes() if s.id == scheme_id), None)
 
 
-def _add_draft(
+def _registered(repaired: RepairResult | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return cells with several parts and with holes that the certificate shall accept."""
+    if repaired is None:
+        return (), ()
+    return repaired.registered_parts, repaired.registered_holes
+
+
+def _draft(
     work: UnitOfWork,
     scheme: GridScheme,
     cells: gpd.GeoDataFrame,
     exclusions: gpd.GeoDataFrame | None,
     report: ImportReport,
-    repaired: RepairResult | None,
+    registered: tuple[Sequence[str], Sequence[str]],
     options: ImportOptions,
     now: datetime,
     *,
     base: PlanVersion | None = None,
 ) -> PlanVersion:
-    plans = work.plans.list(scheme.id)
-    number = max((p.number for p in plans), default=0) + 1
-    in_force = [p for p in plans if p.status is PlanStatus.PUBLISHED]
+    """Add the draft with where it came from and what was done to it."""
+    in_force = [p for p in work.plans.list(scheme.id) if p.status is PlanStatus.PUBLISHED]
     newest = base or max(in_force, key=lambda p: p.number, default=None)
+    parts, holes = registered
     provenance: dict[str, Any] = {
         "batch_id": report.batch_id,
         "source": report.source,
@@ -317,8 +329,8 @@ def _add_draft(
         "discrepancy_m": report.discrepancy_m,
         "repairs": 0 if report.repairs is None else len(report.repairs),
         "dropped": list(report.dropped),
-        "registered_parts": list(repaired.registered_parts) if repaired else [],
-        "registered_holes": list(repaired.registered_holes) if repaired else [],
+        "registered_parts": list(parts),
+        "registered_holes": list(holes),
         "versions": {
             "python": platform.python_version(),
             "shapely": shapely.__version__,
@@ -327,23 +339,16 @@ def _add_draft(
             "numpy": np.__version__,
         },
     }
-    if base is not None and repaired is None:
-        for name in ("registered_parts", "registered_holes"):
-            provenance[name] = list(base.provenance.get(name, ()))
-    plan = PlanVersion(
-        id=f"{scheme.id}-{number}",
-        scheme_id=scheme.id,
-        number=number,
+    return add_draft(
+        work,
+        scheme,
+        cells,
+        exclusions,
+        provenance,
+        at=now,
         title=options.title or report.source,
-        status=PlanStatus.DRAFT,
-        created_at=now,
-        cell_count=len(cells),
         base_id=None if newest is None else newest.id,
-        certificate=None if report.certificate is None else report.certificate.as_dict(),
-        provenance=provenance,
     )
-    work.plans.add(plan, cells, exclusions)
-    return plan
 
 
 def _batch_id(raw: RawLayer, as_layer: str, now: datetime) -> str:

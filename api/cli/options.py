@@ -1,0 +1,74 @@
+"""Options of several commands: pairs, instants, choices, and the database to write to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from gridsvc.errors import InputError, SchemaOutdated
+
+if TYPE_CHECKING:
+    from api.bootstrap import Services
+
+
+def services_for_writing() -> Services:
+    """Open the database of the settings, creating it when it is new; old ones are refused."""
+    from api.bootstrap import open_services
+
+    try:
+        return open_services()
+    except SchemaOutdated as error:
+        if "none" not in str(error.found):
+            raise
+        return open_services(upgrade=True)
+
+
+def pairs(values: list[str] | None, option: str) -> dict[str, str]:
+    """Return ``A=B`` options as a mapping.
+
+    Raises
+    ------
+    InputError
+        If one has no ``=``.
+    """
+    result: dict[str, str] = {}
+    for value in values or []:
+        left, sign, right = value.rpartition("=") if option == "--decide" else value.partition("=")
+        if not sign or not left:
+            raise InputError(reason=f"{option} {value}:应为 名称=值 · write NAME=VALUE")
+        result[left.strip()] = right.strip()
+    return result
+
+
+def instant(text: str, option: str) -> datetime:
+    """Return an aware instant of an ISO text; without offset it is in the city's zone.
+
+    Raises
+    ------
+    InputError
+    """
+    from zoneinfo import ZoneInfo
+
+    from api.settings import Settings
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(reason=f"{option} {text}:应为 2026-01-31 或 2026-01-31T08:00+08:00 · "
+                         "write 2026-01-31 or 2026-01-31T08:00+08:00") from None  # fmt: skip
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(Settings().grid.timezone))
+    return moment.astimezone(UTC)
+
+
+def one_of(option: str, value: str, *allowed: str) -> Any:
+    """Return the value if it is allowed.
+
+    Raises
+    ------
+    InputError
+    """
+    if value not in allowed:
+        listing = ", ".join(allowed)
+        raise InputError(reason=f"{option} {value}:可用 {listing} · use one of {listing}")
+    return value

@@ -1,0 +1,218 @@
+"""``gridsvc plans``, ``publish``, ``diff``, ``export`` and ``sample``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from api.cli.options import instant
+from api.cli.state import emit, progress, state_of
+from gridsvc.errors import InputError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("plans")(plans_command)
+    app.command("publish")(publish_command)
+    app.command("diff")(diff_command)
+    app.command("export")(export_command)
+    app.command("sample")(sample_command)
+
+
+def plans_command(
+    context: typer.Context,
+    scheme: Annotated[str, typer.Option("--scheme", help="网格体系 grid scheme")] = "",
+) -> None:
+    """列出网格方案版本。List plan versions."""
+    from api.bootstrap import open_services
+
+    services = open_services()
+    try:
+        with services.storage.unit_of_work() as work:
+            plans = work.plans.list(scheme or None)
+    finally:
+        services.close()
+    zone = ZoneInfo(services.settings.grid.timezone)
+
+    def day(moment: datetime | None) -> str:
+        return "—" if moment is None else moment.astimezone(zone).isoformat(timespec="minutes")
+
+    lines = [
+        f"{p.id}  {p.status.value:<10} {p.cell_count:>6}  {day(p.effective_from)} … "
+        f"{day(p.effective_to)}  {p.title}"
+        for p in plans
+    ]
+    document = [
+        {
+            "id": p.id, "scheme": p.scheme_id, "number": p.number, "title": p.title,
+            "status": p.status.value, "cells": p.cell_count, "base": p.base_id,
+            "effective_from": p.effective_from, "effective_to": p.effective_to,
+            "published_at": p.published_at, "revision": p.revision,
+        }
+        for p in plans
+    ]  # fmt: skip
+    nothing = "没有方案" if state_of(context).language == "zh" else "no plans"
+    emit(context, document, "\n".join(lines) or nothing)
+
+
+def publish_command(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(help="方案编号 plan id")],
+    start: Annotated[str, typer.Option("--from", help="生效时间 effective from, ISO 8601")],
+) -> None:
+    """发布方案;证书有未通过项时拒绝。Publish a plan, refused while a finding stands."""
+    from api.bootstrap import open_services
+    from gridsvc.services import planning
+
+    services = open_services()
+    try:
+        with progress(context) as report:
+            published = planning.publish(
+                services.storage,
+                plan,
+                instant(start, "--from"),
+                services.clock(),
+                progress=report,
+            )
+    finally:
+        services.close()
+    assert published.effective_from is not None  # noqa: S101 - publication sets it
+    zone = ZoneInfo(services.settings.grid.timezone)
+    moment = published.effective_from.astimezone(zone).isoformat()
+    zh = f"方案 {published.id} 已发布,{published.cell_count} 个网格,{moment} 起生效"
+    en = f"plan {published.id} is published, {published.cell_count} cells, in force from {moment}"
+    document = {
+        "id": published.id,
+        "status": published.status.value,
+        "effective_from": moment,
+        "cells": published.cell_count,
+    }
+    emit(context, document, zh if state_of(context).language == "zh" else en)
+
+
+def diff_command(
+    context: typer.Context,
+    old: Annotated[str, typer.Argument(help="旧方案 old plan")],
+    new: Annotated[str, typer.Argument(help="新方案 new plan")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="转移的地块导出 moved ground as a layer")
+    ] = None,
+) -> None:
+    """比较两个方案:增、减、改形、沿革。Compare two plans: added, removed, reshaped, lineage."""
+    from api.bootstrap import open_services
+    from geodata.export import write_layer
+    from gridsvc.services import planning
+
+    services = open_services()
+    try:
+        with services.storage.unit_of_work() as work:
+            found = planning.compare(work, old, new)
+    finally:
+        services.close()
+    if output is not None:
+        write_layer(found.ground, output, name="moved_ground")
+    kinds = {str(k): int(v) for k, v in found.lineage["kind"].value_counts().sort_index().items()}
+    area = float(found.ground["area_m2"].sum()) if len(found.ground) else 0.0
+    document: dict[str, Any] = {
+        "old": old, "new": new, "added": list(found.added), "removed": list(found.removed),
+        "reshaped": list(found.reshaped), "attributes": found.attributes.to_dict("records"),
+        "lineage": found.lineage.to_dict("records"), "lineage_kinds": kinds, "moved_area_m2": area,
+    }  # fmt: skip
+    counts = (len(found.added), len(found.removed), len(found.reshaped), len(found.attributes))
+    told = ", ".join(f"{k} {v}" for k, v in kinds.items())
+    zh = (
+        f"{old} → {new}:新增 {counts[0]},撤销 {counts[1]},改形 {counts[2]},属性变更 {counts[3]};"
+        f"易手面积 {area:,.1f} 平方米;沿革 {told}"
+    )
+    en = (
+        f"{old} → {new}: {counts[0]} added, {counts[1]} removed, {counts[2]} reshaped, "
+        f"{counts[3]} attributes changed; {area:,.1f} m² changed hands; lineage {told}"
+    )
+    emit(context, document, zh if state_of(context).language == "zh" else en)
+
+
+def export_command(
+    context: typer.Context,
+    layer: Annotated[
+        str, typer.Argument(help="cells | areas | exclusions | findings | repairs | points | …")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="结果文件 file")],
+    plan: Annotated[str, typer.Option("--plan", help="方案编号 plan id")] = "",
+    batch: Annotated[str, typer.Option("--batch", help="导入批次(repairs)import batch")] = "",
+    level: Annotated[
+        str, typer.Option("--level", help="areas 的层级 city | subdistrict | community")
+    ] = "",
+    crs: Annotated[str, typer.Option("--crs", help="坐标系 coordinate system")] = "",
+    datum: Annotated[str, typer.Option("--datum", help="cgcs2000 | gcj02 | bd09")] = "cgcs2000",
+    encoding: Annotated[str, typer.Option("--encoding", help="Shapefile: UTF-8 | GBK")] = "UTF-8",
+    private: Annotated[
+        bool, typer.Option("--private", help="含个人信息 with personal data")
+    ] = False,
+) -> None:
+    """导出图层,格式由扩展名决定。Export a layer, the suffix names the format."""
+    from api.bootstrap import open_services
+    from geodata.export import write_layer
+    from gridsvc.services import planning
+
+    services = open_services()
+    try:
+        with services.storage.unit_of_work() as work:
+            if layer in ("cells", "areas", "exclusions", "findings"):
+                plan_id = plan or services.locators.plan_at(services.clock()).id
+                frame = {
+                    "cells": lambda: work.plans.cells(plan_id),
+                    "areas": lambda: work.plans.areas(plan_id, level or None),
+                    "exclusions": lambda: work.plans.exclusions(plan_id),
+                    "findings": lambda: planning.findings_layer(work, plan_id),
+                }[layer]()
+            elif layer == "repairs":
+                drawn = ("cells", "communities", "subdistricts")
+                batches = [b["id"] for b in work.batches.list() if b["layer"] in drawn]
+                if not batch and not batches:
+                    raise InputError(reason="没有导入批次 · there is no import batch")
+                frame = work.batches.log(batch or batches[0])
+            else:
+                frame = _records(work, layer)
+    finally:
+        services.close()
+    path = write_layer(
+        frame, output, name=layer, crs=crs or None, datum=datum, encoding=encoding, private=private
+    )
+    document = {"layer": layer, "rows": len(frame), "output": str(path)}
+    zh, en = f"{layer}:{len(frame)} 行 → {path.name}", f"{layer}: {len(frame)} rows → {path.name}"
+    emit(context, document, zh if state_of(context).language == "zh" else en)
+
+
+def _records(work: Any, layer: str) -> Any:
+    from gridsvc.layers import RECORD_LAYERS
+
+    if layer not in RECORD_LAYERS:
+        listing = ", ".join(("cells", "areas", "exclusions", "findings", "repairs", *RECORD_LAYERS))
+        raise InputError(reason=f"{layer}:可导出 {listing} · layers: {listing}")
+    return work.records(layer).frame()
+
+
+def sample_command(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", help="目录 folder")] = Path("sample"),
+    cells: Annotated[int, typer.Option("--cells", min=20, help="网格数 cells")] = 702,
+    seed: Annotated[int, typer.Option("--seed", help="随机种子 seed")] = 20181122,
+    messy: Annotated[bool, typer.Option("--messy", help="带有真实缺陷 with defects")] = False,
+) -> None:
+    """生成样例城市的文件。Write the files of the sample city."""
+    from geodata.sample import build_city, write_city
+
+    with progress(context) as report:
+        report("build", 0.1)
+        city = build_city(seed=seed, cells=cells)
+        report("write", 0.8)
+        written = write_city(city, out, messy=messy)
+    names = [str(path) for path in written]
+    zh = f"样例城市 {len(city.cells)} 个网格 → {out}"
+    en = f"sample city of {len(city.cells)} cells → {out}"
+    emit(context, {"cells": len(city.cells), "seed": seed, "messy": messy, "files": names},
+         zh if state_of(context).language == "zh" else en)  # fmt: skip
