@@ -25,6 +25,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "lists": ("清单", "Lists"),
     "filter": ("条件", "Conditions"),
     "apply": ("应用", "Apply"),
+    "drawing": ("正在绘制……", "Drawing…"),
     "loading": ("正在计算……", "Working…"),
     "filter_exported": (
         "这是导出的单个文件，不能重新计算；请在在线地图中修改条件。",
@@ -407,7 +408,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Close to a boundary: may belong to a neighbour",
     ),
     "locate_outside": ("不在任何网格内", "In no cell"),
-    "locate_nearest": ("最近的网格", "Nearest cell"),
+    "locate_unit": ("责任单位", "Responsible unit"),
+    "locate_neighbour": ("相邻网格", "Neighbour"),
+    "locate_point": ("最近点位", "Nearest point"),
+    "locate_refused": ("不能定位", "Cannot locate"),
     "locate_two_numbers": (
         "请输入两个数：经度和纬度，例如 117.64, 26.26",
         "Type two numbers, longitude and latitude, for example 117.64, 26.26",

@@ -127,6 +127,7 @@ class OfflineMap(folium.Map):
             title = self.document["title"]
             language = self.document["language"]
             figure.title = safe(title if isinstance(title, str) else title[language])
+        figure.header.add_child(Raw('<link rel="icon" href="data:,">'), name="gridsvc_icon")
         if self.assets == "inline":
             css, js = asset("map.css"), script_source(asset("map.js"))
             figure.header.add_child(Raw(f"<style>{css}</style>"), name="gridsvc_css")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -10,6 +11,7 @@ import jinja2
 
 from gridsvc.errors import Language
 from maps.messages import text
+from maps.page import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,13 @@ def _templates() -> jinja2.Environment:
     )
 
 
-def start_page(facts: StartFacts, *, language: Language = "zh", asset_base: str = "/static") -> str:
+def start_page(
+    facts: StartFacts,
+    *,
+    language: Language = "zh",
+    asset_base: str = "/static",
+    roles: Mapping[str, Text] | None = None,
+) -> str:
     """Return the page at ``/``.
 
     Parameters
@@ -63,8 +71,11 @@ def start_page(facts: StartFacts, *, language: Language = "zh", asset_base: str 
     facts : StartFacts
     language : {"zh", "en"}
     asset_base : str
+    roles : mapping, optional
+        Display names of roles.
     """
-    return _render("start.html", language, asset_base, facts=facts)
+    named = {k: v if isinstance(v, str) else v[language] for k, v in (roles or {}).items()}
+    return _render("start.html", language, asset_base, facts=facts, roles=named)
 
 
 def error_page(

@@ -27,6 +27,7 @@ from api.maps.pictures import (
     draw_plan,
 )
 from api.maps.start import start_facts
+from api.maps.surroundings import catalogue_names
 from api.problems import RequestInvalid, kind_of, problem_responses
 from gridsvc.analysis.hotspots import Denominator
 from gridsvc.errors import (
@@ -124,7 +125,7 @@ DatumQuery = Annotated[
 def start(request: Request, services: ServicesDep) -> Response:
     """Lead planner, dispatcher, leader and analyst to what is theirs."""
     language = page_language(request)
-    html = start_page(start_facts(services), language=language)
+    html = start_page(start_facts(services), language=language, roles=catalogue_names()["role"])
     headers = {
         "Content-Security-Policy": _STRICT,
         "Content-Language": language,

@@ -34,10 +34,30 @@ function make(context: Context, overlay: Overlay): Shown {
   }
 }
 
+/** Say that the map is coming, let that be painted, then draw. */
 function start(map: L.Map, documentId: string): void {
   const source = document.getElementById(documentId)!;
   const payload = JSON.parse(source.textContent!) as Payload;
   const words = new Words(payload);
+  const waiting = h("div", { class: "gs-waiting", role: "status" },
+    h("strong", null, words.text(payload.title)), h("span", null, words.say("drawing")));
+  document.body.append(waiting);
+  let begun = false;
+  const begin = () => {
+    if (begun) return;
+    begun = true;
+    try {
+      draw(map, payload, words);
+    } finally {
+      waiting.remove();
+    }
+  };
+  // Frames stop in a hidden tab; the timer then begins.
+  requestAnimationFrame(() => setTimeout(begin, 0));
+  setTimeout(begin, 500);
+}
+
+function draw(map: L.Map, payload: Payload, words: Words): void {
   const display = (payload.tiles?.datum ?? "wgs84") as Datum;
   const decoder = new Decoder(payload.scale, display);
 

@@ -40,28 +40,41 @@ function metres(value: unknown): string {
   return m < 1000 ? `${m.toFixed(m < 10 ? 1 : 0)} m` : `${(m / 1000).toFixed(1)} km`;
 }
 
-const name = (one: Answer | null | undefined): string =>
-  one ? [one.name, one.code ?? one.id].filter(Boolean).join(" · ") : "";
+interface Area {
+  level: string;
+  code: string | null;
+  name: string | null;
+}
+interface Holder {
+  name: string | null;
+  person_id: string | null;
+  unit_name: string | null;
+  unit_id: string | null;
+}
+
+const roles: Record<string, string> = JSON.parse(form?.dataset.roles ?? "{}");
 
 function rowsOf(answer: Answer): [string, string][] {
   const rows: [string, string][] = [];
-  const put = (label: string, value: string) => value && rows.push([words(label), value]);
-  const cell: Answer = typeof answer.cell === "object" && answer.cell ? answer.cell : answer;
-  put("cell", [cell.name, cell.code].filter(Boolean).join(" · "));
-  put("community", cell.community_name ?? name(answer.community));
-  put("subdistrict", cell.subdistrict_name ?? name(answer.subdistrict));
-  const persons: Answer[] = answer.persons ?? answer.responsible ?? [];
-  if (Array.isArray(persons)) {
-    for (const person of persons.slice(0, 8)) {
-      rows.push([
-        String(person.role_name ?? person.role ?? ""),
-        String(person.name ?? person.person_name ?? person.unit_name ?? person.person_id ?? ""),
-      ]);
+  const named = (one: { name: string | null; code: string | null }) =>
+    [one.name, one.code].filter(Boolean).join(" · ");
+  rows.push([words("cell"), named(answer.cell)]);
+  for (const area of answer.chain as Area[]) {
+    if (area.level === "community" || area.level === "subdistrict") {
+      rows.push([words(area.level), named(area)]);
     }
   }
-  if (answer.boundary_distance_m !== undefined && answer.boundary_distance_m !== null) {
-    put("boundary", metres(answer.boundary_distance_m));
+  for (const [role, holders] of Object.entries(answer.persons as Record<string, Holder[]>)) {
+    const who = holders.map((one) => one.name ?? one.unit_name ?? one.person_id ?? one.unit_id);
+    rows.push([roles[role] ?? role, who.join("、")]);
   }
+  if (answer.responsible_unit?.name) rows.push([words("unit"), answer.responsible_unit.name]);
+  rows.push([words("boundary"), metres(answer.boundary_distance_m)]);
+  for (const near of answer.neighbours as { name: string | null; code: string; distance_m: number }[]) {
+    rows.push([words("neighbour"), `${named(near)} (${metres(near.distance_m)})`]);
+  }
+  const point = answer.nearest_point;
+  if (point) rows.push([words("point"), `${point.name ?? point.point_id} (${metres(point.distance_m)})`]);
   return rows;
 }
 
@@ -79,16 +92,14 @@ form?.addEventListener("submit", async (event) => {
       headers: { accept: "application/json", "accept-language": document.documentElement.lang },
     });
     const answer = (await response.json()) as Answer;
-    if (!response.ok) return show("bad", String(answer.detail ?? answer.title ?? response.status));
-    const code = answer.code ?? answer.cell?.code ?? answer.cell;
-    if (!code) {
-      return show("note", words("outside"), [
-        [words("nearest"), `${answer.nearest_code ?? answer.nearest?.code ?? ""} ${
-          answer.nearest_distance_m !== undefined ? metres(answer.nearest_distance_m) : ""}`],
+    if (!response.ok) {
+      const outside = response.status === 404;
+      return show(outside ? "note" : "bad", words(outside ? "outside" : "refused"), [
+        [words("reason"), String(answer.detail ?? answer.title ?? response.status)],
       ]);
     }
-    show(answer.ambiguous ? "note" : "good",
-      answer.ambiguous ? words("ambiguous") : words("found"), rowsOf(answer));
+    const doubtful = Boolean(answer.ambiguous || answer.on_border);
+    show(doubtful ? "note" : "good", words(doubtful ? "ambiguous" : "found"), rowsOf(answer));
   } catch (error) {
     show("bad", `${words("failed")} (${error instanceof Error ? error.message : error})`);
   }
