@@ -51,7 +51,7 @@ def feature_collection(
     Parameters
     ----------
     frame : GeoDataFrame
-        EPSG:4490 or 4326; the index becomes ``id``.
+        EPSG:4490 or 4326; the index becomes ``id``, and a property when it has a name.
     columns : sequence of str
         Properties; give ``Layer.public_columns`` where the frame has private ones.
     extra : dict, optional
@@ -63,6 +63,10 @@ def feature_collection(
     # RFC 7946 §3.1.6: outer rings counterclockwise. Vertices stay as they are.
     texts[~absent] = shapely.to_geojson(shapely.orient_polygons(shapes[~absent]))
     records = plain_records(pd.DataFrame(frame.drop(columns=frame.geometry.name)), columns)
+    if frame.index.name is not None:
+        # Many readers drop a feature's id; the key among the properties survives them.
+        name = str(frame.index.name)
+        records = [{name: str(k)} | r for k, r in zip(frame.index, records, strict=True)]
     features = [
         b'{"type":"Feature","id":'
         + orjson.dumps(str(key))

@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
     def serve(
         context: typer.Context,
         db: Annotated[str, typer.Option("--db", help="数据库 URL database URL")] = "",
-        port: Annotated[int, typer.Option("--port", min=0, max=65535, help="端口 port")] = -1,
+        port: Annotated[
+            int | None, typer.Option("--port", min=0, max=65535, help="端口 port")
+        ] = None,
         upgrade: Annotated[
             bool, typer.Option("--upgrade", help="先升级数据库 migrate the schema first")
         ] = False,
@@ -48,7 +50,9 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--build-only", help="只生成,不启动 build, do not serve")
         ] = False,
         out: Annotated[Path, typer.Option("--out", help="目录 folder")] = Path("demo"),
-        port: Annotated[int, typer.Option("--port", min=0, max=65535, help="端口 port")] = -1,
+        port: Annotated[
+            int | None, typer.Option("--port", min=0, max=65535, help="端口 port")
+        ] = None,
         force: Annotated[bool, typer.Option("--force", help="重新生成 build anew")] = False,
     ) -> None:
         """生成样例城市并启动服务。Build the sample city and serve it."""
@@ -70,11 +74,11 @@ def register(app: typer.Typer) -> None:
         _listen(context, ready.settings(settings))
 
 
-def _with(settings: Settings, db: str, port: int) -> Settings:
+def _with(settings: Settings, db: str, port: int | None) -> Settings:
     changes: dict[str, Any] = {}
     if db:
         changes["database"] = DatabaseSettings(database_url=db)
-    if port >= 0:
+    if port is not None:
         changes["server"] = settings.server.model_copy(update={"port": port})
     return settings.model_copy(update=changes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import tempfile
@@ -9,22 +10,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import orjson
+import shapely
 from fastapi import APIRouter, File, Form, Response, UploadFile
-from gridsvc.services.importing import import_layer
 
+from api.bootstrap import Services
 from api.dependencies import LanguageDep, ServicesDep
 from api.jobs.routes import RunnerDep
 from api.jobs.schemas import JobView, job_view
 from api.problems import UploadTooLarge, problem_responses
 from geodata.sources import SUFFIXES, open_source
-from gridsvc.errors import InputError, UnknownDatum, UnreadableSource
-from gridsvc.services.raw import ImportOptions
+from gridsvc.errors import InputError, NoPlanInForce, UnknownDatum, UnreadableSource
+from gridsvc.services.importing import import_layer
+from gridsvc.services.raw import ImportOptions, RawLayer
 from gridsvc.types import Datum, Progress
 
 router = APIRouter(prefix="/api/v1/imports", tags=["jobs 任务"])
 AsLayer = Literal[
     "cells", "exclusions", "streets", "points", "cases", "units", "staff", "duties", "visits",
-    "classes", "facilities",
+    "classes", "facilities", "communities", "subdistricts", "network",
 ]  # fmt: skip
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]")
 
@@ -49,17 +52,31 @@ def safe_name(name: str | None) -> str:
     return cleaned or "upload"
 
 
-def parse_mapping(text: str | None) -> dict[str, str]:
-    """Return the field mapping of a form. Raises ``UnreadableMapping``."""
+def parse_mapping(text: str | None, field: str) -> dict[str, str]:
+    """Return a field of a form that holds a JSON object. Raises ``UnreadableMapping``."""
     if text is None or not text.strip():
         return {}
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise UnreadableMapping from None
+        raise UnreadableMapping(field=field) from None
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
-        raise UnreadableMapping
+        raise UnreadableMapping(field=field)
     return found
+
+
+def _exclusions(services: Services) -> RawLayer | None:
+    """Return the exclusions of the plan in force as an import takes them."""
+    try:
+        plan = services.locators.plan_at(services.clock())
+    except NoPlanInForce:
+        return None
+    with services.storage.unit_of_work() as work:
+        found = work.plans.exclusions(plan.id)
+    if found.empty:
+        return None
+    digest = hashlib.sha256(b"".join(shapely.to_wkb(found.geometry.to_numpy()))).hexdigest()
+    return RawLayer(frame=found.reset_index(), source=f"{plan.id}:exclusions", digest=digest)
 
 
 @router.post(
@@ -84,6 +101,14 @@ def import_file(
     mapping: Annotated[
         str | None, Form(description='JSON: contract field to column, {"name": "名称"}.')
     ] = None,
+    decisions: Annotated[
+        str | None,
+        Form(description='JSON: what a person decided about single codes, {"…": "drop"}.'),
+    ] = None,
+    keep_exclusions: Annotated[
+        bool,
+        Form(description="Cells: the exclusions registered in the plan in force stay."),
+    ] = True,
     title: Annotated[str, Form(description="Title of the draft plan.")] = "",
     replace: Annotated[bool, Form(description="Replace rows with the same key.")] = False,
     dry_run: Annotated[bool, Form(description="Do everything but keep nothing.")] = False,
@@ -96,7 +121,9 @@ def import_file(
     options = ImportOptions(
         scheme=services.settings.grid.scheme,
         title=title,
-        mapping=parse_mapping(mapping),
+        mapping=parse_mapping(mapping, "mapping"),
+        decisions=parse_mapping(decisions, "decisions"),
+        exclusions=_exclusions(services) if as_layer == "cells" and keep_exclusions else None,
         replace=replace,
         dry_run=dry_run,
         timezone=services.settings.grid.timezone,

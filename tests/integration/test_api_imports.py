@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.bootstrap import open_services
-from api.imports import routes as imports
 from api.settings import DatabaseSettings, ServerSettings, Settings
 from geodata.storage import open_storage
+from gridsvc.services.importing import import_layer
 
 LATER = "2027-01-01"
 
@@ -154,9 +154,18 @@ def test_a_dry_run_keeps_nothing(client: TestClient) -> None:
     assert client.get("/api/v1/plans").json() == before
 
 
+def test_a_river_that_is_not_registered_needs_a_decision(client: TestClient) -> None:
+    cells = client.get("/api/v1/cells?limit=10000").content
+    job = upload(client, "c.geojson", cells, "cells", keep_exclusions="false")
+    last = follow(client, job)[-1]
+    assert last["state"] == "failed"
+    assert last["problem"]["type"] == "/problems/decision-needed"
+
+
 @pytest.mark.parametrize(
     ("form", "status", "slug"),
     [
+        ({"as": "cells", "decisions": '{"a": 1}'}, 422, "bad-input"),
         ({"as": "nonsense"}, 422, "invalid-request"),
         ({}, 422, "invalid-request"),
         ({"as": "points", "mapping": "[1]"}, 422, "bad-input"),
@@ -190,14 +199,14 @@ def test_a_cancelled_import_keeps_nothing(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go = threading.Event(), threading.Event()
-    real = imports.import_layer
+    real = import_layer
 
     def slow(*arguments: Any) -> Any:
         begun.set()
         assert go.wait(30)
         return real(*arguments)
 
-    monkeypatch.setattr(imports, "import_layer", slow)
+    monkeypatch.setattr("api.imports.routes.import_layer", slow)
     before = client.get("/api/v1/plans").json()
     cells = client.get("/api/v1/cells?limit=10000").content
     job = upload(client, "c.geojson", cells, "cells")
