@@ -28,13 +28,13 @@ from gridsvc.crs import (
 from gridsvc.errors import CrsMismatch, DecisionNeeded, Fault, InputError, RejectedRows
 from gridsvc.layers import EXCLUSIONS, normalize
 from gridsvc.quality.absorb import absorb
-from gridsvc.quality.checks import degrees_of, polygonal, usable_polygons, wide
+from gridsvc.quality.checks import THIN_M, degrees_of, polygonal, usable_polygons, wide
 from gridsvc.quality.decisions import OpenDecision, ask, check_decisions
 from gridsvc.quality.discrepancy import LEAST_SNAP_M, estimate_discrepancy
 from gridsvc.quality.repair_log import RepairLog, compare
 from gridsvc.quality.segments import SegmentTable, ordered
 from gridsvc.quality.slivers import narrow_spaces
-from gridsvc.types import ObjectArray, Progress, no_progress
+from gridsvc.types import FloatArray, ObjectArray, Progress, no_progress
 
 WideGaps = Literal["ask", "fill", "exclude", "leave"]
 _ROUNDS = 5
@@ -154,7 +154,7 @@ def repair(
     work.make_valid()
     work.obey()
     progress("clean", 0.1)
-    discrepancy = estimate_discrepancy(to_metric(work.usable(), work.epsg))
+    discrepancy = estimate_discrepancy(work.metric())
     snap = discrepancy.snap_m if snap_m is None else snap_m
     fill = max(gap_width_m, 2.0 * snap) if fill_width_m is None else fill_width_m
     if not discrepancy.matched:
@@ -247,6 +247,8 @@ class _Repair:
         self.filled: list[Any] = []
         self.seen: set[str] = set()
         self.touched = False
+        self._projected: ObjectArray | None = None
+        self.area_before = np.zeros(len(self.codes))
         self.dropped = {c for c, a in self.answers.items() if a == "drop"}
         self.before = self.given.copy()
         self.shapes = self.given.copy()
@@ -270,9 +272,12 @@ class _Repair:
         shapes = np.asarray(self.exclusions.geometry.array, dtype=object)
         return shapely.union_all(shapely.make_valid(shapes, method="structure"))
 
-    def usable(self) -> ObjectArray:
-        """Shapes that have an area."""
-        return np.asarray(self.shapes[~shapely.is_missing(self.shapes)])
+    def metric(self) -> ObjectArray:
+        """Shapes that have an area, in metres; projected once until they change."""
+        if self._projected is None:
+            self._projected = to_metric(self.shapes, self.epsg)
+        full: ObjectArray = self._projected[~shapely.is_missing(self._projected)]
+        return full
 
     def names(self, piece: Any) -> str:
         """Codes of the cells that touch a piece, at most five."""
@@ -286,9 +291,15 @@ class _Repair:
         mixed = shapely.get_type_id(self.given) == 7
         valid = shapely.is_valid(self.given)
         self.shapes = usable_polygons(self.given)
-        self.shapes[np.nan_to_num(shapely.area(self.shapes)) == 0.0] = None
-        raw = shapely.area(to_metric(self.given, self.epsg))
-        after = shapely.area(to_metric(self.shapes, self.epsg))
+        metric = self.metric()
+        thin = 2.0 * shapely.area(metric) <= THIN_M * shapely.length(metric)
+        self.shapes[np.flatnonzero(~shapely.is_missing(self.shapes))[thin]] = None
+        self._projected = self._projected if not thin.any() else None
+        raw = np.zeros(len(self.codes))
+        raw[~valid] = shapely.area(to_metric(self.given[~valid], self.epsg))
+        self.metric()
+        after: FloatArray = np.asarray(np.nan_to_num(shapely.area(self._projected)))
+        self.area_before = after
         for i in np.flatnonzero(shapely.is_missing(self.shapes) | mixed | ~valid):
             code, fixed = self.codes[i], self.shapes[i]
             if code in self.dropped:
@@ -317,6 +328,7 @@ class _Repair:
                 self.log.add("dropped", code, shape, area=area, before=area, after=0.0)
                 self.shapes[i] = None
                 self.before[i] = None
+                self._projected = None
         for i, code in enumerate(self.codes):
             if self.answers.get(code) != "carve" or self.shapes[i] is None:
                 continue
@@ -325,6 +337,7 @@ class _Repair:
                 if j != i and self.answers.get(self.codes[int(j)]) != "carve":
                     rest = shapely.difference(self.shapes[j], self.shapes[i])
                     self.shapes[j] = polygonal(canonical_geometry(rest))
+                    self._projected = None
 
     def clean(self, snap: float, fill: float, *, retry: bool) -> float:
         """Snap and resolve overlaps.
@@ -336,7 +349,7 @@ class _Repair:
         best: tuple[int, float, ObjectArray] | None = None
         for halving in range(_RETRIES if retry else 1):
             tolerance = max(LEAST_SNAP_M, snap / 2**halving)
-            shapes = self._cleaned(self.shapes[present], tolerance)
+            shapes = self._cleaned(self.shapes[present], tolerance, self.metric())
             losses = self._losses(present, shapes, fill)
             if best is None or losses < best[0]:
                 best = (losses, tolerance, shapes)
@@ -345,16 +358,19 @@ class _Repair:
         if best is None:
             return snap
         self.shapes[present] = best[2]
+        self._projected = None
         return best[1]
 
-    def _cleaned(self, shapes: ObjectArray, tolerance: float) -> ObjectArray:
+    def _cleaned(
+        self, shapes: ObjectArray, tolerance: float, metric: ObjectArray | None = None
+    ) -> ObjectArray:
         """Clean in the metric plane and round to the lattice until the edges match there too."""
         current = shapes
         for _ in range(_ROUNDS):
             full = np.flatnonzero(~shapely.is_missing(current))
-            stored = to_storage(
-                _coverage_clean(to_metric(current[full], self.epsg), tolerance), self.epsg
-            )
+            ground = to_metric(current[full], self.epsg) if metric is None else metric
+            metric = None
+            stored = to_storage(_coverage_clean(ground, tolerance), self.epsg)
             result = np.full(len(current), None, dtype=object)
             result[full] = usable_polygons(stored)
             current = result
@@ -489,6 +505,7 @@ class _Repair:
             if len(shapes) == 0 or gap_width_m <= 0:
                 return closed_any
             if shapely.coverage_is_valid(shapes, gap_width=degrees_of(gap_width_m, shapes)):
+                self.touched = False
                 return closed_any
             spaces = narrow_spaces(to_metric(shapes, self.epsg), gap_width_m, reach=0.55)
             if not spaces:
@@ -503,15 +520,19 @@ class _Repair:
                 return closed_any
             loose = self._join(loose)
             self._assign(loose, np.inf, "fill", "wide_gap")
-            closed_any = True
+            self.touched = closed_any = True
         return closed_any
 
     def ensure_valid(self) -> None:
         """Clean once more at the least tolerance if filling and rounding broke an edge."""
-        if self.touched:
+        if self.touched or not self._all_valid():
             present = self.shapes[~shapely.is_missing(self.shapes)]
             if not self._matched(present):
+                self._projected = None
                 self.clean(LEAST_SNAP_M, 0.0, retry=False)
+
+    def _all_valid(self) -> bool:
+        return bool(shapely.is_valid(self.shapes[~shapely.is_missing(self.shapes)]).all())
 
     # --- result -----------------------------------------------------------------------------
 
@@ -525,8 +546,17 @@ class _Repair:
             dtype=object,
         )
         filled = np.array(self.filled, dtype=object)
-        moved = compare(self.codes, self.before, self.shapes, filled, self.epsg, self.log)
-        self._ask_lost()
+        area = np.nan_to_num(shapely.area(to_metric(self.shapes, self.epsg)))
+        moved = compare(
+            self.codes,
+            self.before,
+            self.shapes,
+            (self.area_before, area),
+            filled,
+            self.epsg,
+            self.log,
+        )
+        self._ask_lost(area)
         kept = [i for i, c in enumerate(self.codes) if c not in self.dropped]
         shapes = np.array(
             [shapely.Polygon() if self.shapes[i] is None else self.shapes[i] for i in kept],
@@ -534,7 +564,7 @@ class _Repair:
         )
         attributes = pd.DataFrame(self.layer.drop(columns=self.layer.geometry.name)).iloc[kept]
         cells = gpd.GeoDataFrame(attributes, geometry=shapes, crs=STORAGE_EPSG)
-        total = float(shapely.area(to_metric(shapes, self.epsg)).sum())
+        total = float(area.sum())
         return RepairResult(
             cells=cells,
             log=self.log.frame(),
@@ -558,10 +588,9 @@ class _Repair:
                 found.add(code)
         return tuple(sorted(found))
 
-    def _ask_lost(self) -> None:
+    def _ask_lost(self, after: FloatArray) -> None:
         asked = {d.key for d in self.open}
-        before = shapely.area(to_metric(self.before, self.epsg))
-        after = np.nan_to_num(shapely.area(to_metric(self.shapes, self.epsg)))
+        before = self.area_before
         for i, code in enumerate(self.codes):
             old = self.before[i]
             if old is None or code in asked or after[i] >= _SHRUNK * before[i]:
@@ -569,7 +598,7 @@ class _Repair:
             by = self.names(shapely.point_on_surface(old))
             if after[i] == 0.0:
                 self.open.append(ask("vanished", code, old, by=by))
-            elif self.answers.get(code) not in {"accept", "carve"}:
+            elif code not in self.answers:
                 share = float(after[i] / before[i])
                 self.open.append(ask("shrunk", code, old, measure=share, by=by))
 

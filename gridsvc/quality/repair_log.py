@@ -34,6 +34,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "dropped": ("按决定删除该网格", "the cell was dropped by decision"),
 }
 _LEAST_ROW_M2 = 0.01
+_HAIR_DEG = 1e-8
 COLUMNS = (
     "action", "code", "area_m2", "area_before_m2", "area_after_m2", "width_m", "gained_by",
     "reason_zh", "reason_en",
@@ -90,6 +91,7 @@ def compare(
     codes: list[str],
     before: ObjectArray,
     after: ObjectArray,
+    sizes: tuple[FloatArray, FloatArray],
     filled: ObjectArray,
     metric_epsg: int,
     log: RepairLog,
@@ -100,6 +102,8 @@ def compare(
     ----------
     codes : list of str
     before, after : arrays of valid polygons in EPSG:4490, ``None`` where there is none
+    sizes : pair of float arrays
+        Areas of the cells before and after, m².
     filled : array of Polygon
         Gaps that were filled on purpose.
     metric_epsg : int
@@ -110,8 +114,7 @@ def compare(
     float
         Area that lost its owner or changed it, plus area that had no owner and got one.
     """
-    size_before = _areas(before, metric_epsg)
-    size_after = _areas(after, metric_epsg)
+    size_before, size_after = sizes
     moved = 0.0
     changed = _changed(before, after)
     lost, loser = _pieces(before[changed], after[changed], changed)
@@ -190,6 +193,8 @@ def _pieces(one: ObjectArray, two: ObjectArray, at: IntArray) -> tuple[ObjectArr
         differ = np.asarray(shapely.difference(mine, other), dtype=object)
     except shapely.GEOSException:
         differ = np.asarray(shapely.difference(mine, other, grid_size=1e-9), dtype=object)
+    # Hairs along re-noded edges, thinner than a millimetre, are rounding and no change.
+    differ = np.asarray(shapely.set_precision(differ, _HAIR_DEG), dtype=object)
     shapes = np.array([polygonal(g) for g in differ], dtype=object)
     parts, row = shapely.get_parts(shapes, return_index=True)
     return parts, at[row]
@@ -200,10 +205,6 @@ def _sizes(pieces: ObjectArray, epsg: int) -> tuple[FloatArray, FloatArray]:
     metric = to_metric(pieces, epsg)
     area, length = shapely.area(metric), shapely.length(metric)
     return area, 2.0 * area / np.where(length > 0, length, 1.0)
-
-
-def _areas(shapes: ObjectArray, epsg: int) -> FloatArray:
-    return np.asarray(np.nan_to_num(shapely.area(to_metric(shapes, epsg))))
 
 
 def _holder(pieces: ObjectArray, shapes: ObjectArray, not_this: IntArray) -> IntArray:
