@@ -78,8 +78,9 @@ def read_cells(
         reading.faults.append(missing_field(as_layer, "code", reading.columns))
         reading.refuse()
     drop = _no_area(table["code"], geometry, reading, options)
+    told = {f.row for f in reading.faults if f.field == reading.shown("code")}
     for row, code in enumerate(table["code"], start=1):
-        if code is None:
+        if code is None and row not in told:
             reading.faults.append(
                 Fault(
                     row,
