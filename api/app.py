@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+import structlog
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,6 +27,7 @@ from api.jobs.routes import router as jobs_router
 from api.jobs.runner import JobRunner
 from api.locate.routes import router as locate_router
 from api.logs import configure_logs
+from api.maps.routes import router as maps_router
 from api.middleware import BodyLimit, HostCheck, RequestContext
 from api.patrols.routes import router as patrols_router
 from api.plans.routes import router as plans_router
@@ -32,6 +35,9 @@ from api.points.routes import router as points_router
 from api.problems import add_problem_handlers
 from api.settings import Settings
 from api.streets.routes import router as streets_router
+from gridsvc.errors import GridsvcError, NoPlanInForce
+
+log = structlog.get_logger("gridsvc.app")
 
 ROUTERS = (
     health_router,
@@ -45,10 +51,21 @@ ROUTERS = (
     streets_router,
     analysis_router,
     patrols_router,
+    maps_router,
     exports_router,
     imports_router,
     jobs_router,
 )
+
+
+def _warm(services: Services) -> None:
+    """Build the locator and answers of the plan in force before somebody asks for them."""
+    try:
+        services.desk.snapshot(services.clock())
+    except NoPlanInForce:
+        log.warning("no plan is in force yet", scheme=services.settings.grid.scheme)
+    except GridsvcError as error:
+        log.error("the plan in force cannot be read", error=type(error).__name__)
 
 
 class Application(FastAPI):
@@ -96,9 +113,11 @@ def create_app(
         opened = services if services is not None else open_services(chosen)
         app.state.services = opened
         app.state.jobs = JobRunner(opened.clock)
+        warming = asyncio.create_task(asyncio.to_thread(_warm, opened))
         try:
             yield
         finally:
+            await warming
             app.state.jobs.close()
             if services is None:
                 opened.close()

@@ -79,7 +79,8 @@ def _errors_as_problems(operation: dict[str, Any]) -> None:
     reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
     for status, response in operation.get("responses", {}).items():
         if status.isdigit() and int(status) >= 400:
-            response["content"] = {MEDIA_TYPE: reference}
+            pages = {k: v for k, v in response.get("content", {}).items() if k == "text/html"}
+            response["content"] = {MEDIA_TYPE: reference, **pages}
 
 
 def add_documentation(app: FastAPI) -> None:

@@ -118,8 +118,15 @@ def _listen(context: typer.Context, settings: Settings) -> None:
         access_log=False, server_header=False,
     )  # fmt: skip
     listener = config.bind_socket()
-    _announce(server.host, listener.getsockname()[1])
-    uvicorn.Server(config).run(sockets=[listener])
+    port = int(listener.getsockname()[1])
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _announce(server.host, port)
+
+    Server(config).run(sockets=[listener])
 
 
 def _announce(host: str, port: int) -> None:
