@@ -192,43 +192,66 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
     ------
     InvalidCoordinate, OutsideCoverage, UnknownClass
     """
-    x, y = query.x, query.y
-    location = snapshot.locator.locate(x, y, accuracy_m=query.accuracy)
+    x, y, accuracy = query.x, query.y, query.accuracy
+    locator, memo = snapshot.locator, snapshot.memo
+    if accuracy is None and -180.0 <= x <= 180.0 and -90.0 <= y <= 90.0:
+        position, several = locator.find(x, y)
+        if position >= 0 and several is None:
+            # The usual case: inside one cell, one neighbour across the nearest boundary.
+            distance, across = locator.across(position, x, y)
+            if across >= 0:
+                codes = locator.codes
+                neighbours = _neighbour(snapshot, codes[across], distance)
+                covering = memo.get(position) or _covering(snapshot, position)
+                flags = (
+                    b'null,"on_border":false,"boundary_distance_m":%.2f,"ambiguous":false'
+                    % distance
+                )
+                return _join(snapshot, query, at, codes[position], flags, covering, neighbours)
+    location = locator.locate(x, y, accuracy_m=accuracy)
     code = location.code
     if code is None:
         snapshot.case_class(query.category)
         raise outside(query.lon, query.lat, location)
-    memo = snapshot.memo
-    # The part that all places of the cell share, without its opening brace.
-    shared = memo.get((code, query.category))
-    if shared is None:
-        document = orjson.dumps(snapshot.cell(code, query.category))
-        shared = snapshot.remember((code, query.category), document[1:])
-    around = location.neighbours
-    neighbours = b",".join([_neighbour(snapshot, n.code, n.distance_m) for n in around])
-    near = snapshot.records.nearest.nearest(x, y)
-    covering = _codes(snapshot, location.covering)
-    accuracy = "null" if query.accuracy is None else repr(query.accuracy)
-    front = (
-        f'{{"lon":{query.lon!r},"lat":{query.lat!r},"datum":"{query.datum}",'
-        f'"stored":{{"lon":{x!r},"lat":{y!r},"crs":"EPSG:4490"}},"at":"{at.isoformat()}",'
-        f'"accuracy_m":{accuracy},"on_border":{"true" if location.on_border else "false"},'
-        f'"boundary_distance_m":{location.boundary_distance_m:.2f},'
-        f'"ambiguous":{"true" if location.ambiguous else "false"},"covering":'
-    ).encode("ascii")
-    point = b"null" if near is None else _point(snapshot, *near)
-    return b"".join(
-        (
-            front,
-            covering,
-            b',"neighbours":[',
-            neighbours,
-            b'],"nearest_point":',
-            point,
-            b",",
-            shared,
-        )
+    flags = b'%b,"on_border":%b,"boundary_distance_m":%.2f,"ambiguous":%b' % (
+        b"null" if accuracy is None else repr(accuracy).encode("ascii"),
+        b"true" if location.on_border else b"false",
+        location.boundary_distance_m or 0.0,
+        b"true" if location.ambiguous else b"false",
     )
+    neighbours = b",".join(
+        [_neighbour(snapshot, n.code, n.distance_m) for n in location.neighbours]
+    )
+    return _join(snapshot, query, at, code, flags, orjson.dumps(location.covering), neighbours)
+
+
+def _join(
+    snapshot: Snapshot,
+    query: Query,
+    at: datetime,
+    code: str,
+    flags: bytes,
+    covering: bytes,
+    neighbours: bytes,
+) -> bytes:
+    key = (code, query.category)
+    # What all places of the cell share, without its opening brace.
+    shared = snapshot.memo.get(key)
+    if shared is None:
+        shared = snapshot.remember(key, orjson.dumps(snapshot.cell(*key))[1:])
+    near = snapshot.records.nearest.nearest(query.x, query.y)
+    point = b"null" if near is None else _point(snapshot, *near)
+    lon, lat = repr(query.lon), repr(query.lat)
+    same = query.x is query.lon and query.y is query.lat
+    x, y = (lon, lat) if same else (repr(query.x), repr(query.y))
+    place = (
+        f'{{"lon":{lon},"lat":{lat},"datum":"{query.datum}",'
+        f'"stored":{{"lon":{x},"lat":{y},"crs":"EPSG:4490"}},"at":"{at.isoformat()}",'
+        '"accuracy_m":'
+    ).encode("ascii")
+    return b'%b%b,"covering":%b,"neighbours":[%b],"nearest_point":%b,%b' % (
+        place, flags, covering, neighbours, point, shared,
+    )  # fmt: skip
 
 
 def outside(lon: float, lat: float, location: Location) -> OutsideCoverage:
@@ -250,11 +273,9 @@ def _neighbour(snapshot: Snapshot, code: str, distance_m: float) -> bytes:
     return b"%b%.2f}" % (head, distance_m)
 
 
-def _codes(snapshot: Snapshot, codes: tuple[str, ...]) -> bytes:
-    key = ("codes", codes)
-    found: bytes | None = snapshot.memo.get(key)
-    if found is None:
-        found = snapshot.remember(key, orjson.dumps(codes))
+def _covering(snapshot: Snapshot, position: int) -> bytes:
+    document = orjson.dumps([snapshot.locator.codes[position]])
+    found: bytes = snapshot.remember(position, document)
     return found
 
 

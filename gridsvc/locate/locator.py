@@ -191,6 +191,22 @@ class Locator:
         """Return the position of the cell of one place in ``codes``, −1 for none or NaN."""
         return self._cover(lon, lat)[0] - 1
 
+    def find(self, lon: float, lat: float) -> tuple[int, tuple[int, ...] | None]:
+        """Return the position of the cell (−1 none) and, on a border, those of all that cover.
+
+        The lookup alone, without checking the range of the coordinates.
+        """
+        label, several = self._cover(lon, lat)
+        return label - 1, None if several is None else tuple(i - 1 for i in several)
+
+    def across(self, position: int, lon: float, lat: float) -> tuple[float, int]:
+        """Return metres to the boundary of a cell and the position of the one cell across it.
+
+        The position is −1 when no cell or several are there: ``surroundings`` has the answer then.
+        """
+        distance, across = self._around.boundary(position, lon, lat)
+        return distance, across[0] - 1 if len(across) == 1 else -1
+
     def position_of(self, code: str) -> int:
         """Return the position of a code (KeyError if there is no such cell)."""
         return self._position[code]

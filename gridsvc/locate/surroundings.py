@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridsvc.locate.edges import Edges, Labels
-from gridsvc.types import FloatArray, IntArray
+from gridsvc.types import BoolArray, FloatArray, IntArray
 
 _BANDS_PER_DEGREE = 100.0
 _KEEP_FRAMES = 4096
@@ -58,7 +58,10 @@ class Frame:
     a: ComplexArray
     d: ComplexArray
     unit: ComplexArray  # conjugate of d over |d|²: the real part of unit * w is the position
-    other: Labels
+    zeros: FloatArray
+    ones: FloatArray
+    other: list[int]
+    alone: list[bool]  # both neighbouring edges have the same cell on the other side
 
 
 class Surroundings:
@@ -111,16 +114,16 @@ class Surroundings:
         frame = self._frame(position, lat)
         w = complex((lon - frame.x0) * frame.kx, (lat - frame.y0) * frame.ky) - frame.a
         t = (w * frame.unit).real
-        np.maximum(t, 0.0, out=t)
-        np.minimum(t, 1.0, out=t)
-        w -= t * frame.d
+        w -= np.minimum(np.maximum(t, frame.zeros), frame.ones) * frame.d
         gap = np.abs(w)
         nearest = int(gap.argmin())
-        distance = float(gap[nearest])
-        if 0.0 < t[nearest] < 1.0:
-            return distance, (int(frame.other[nearest]),)
-        tied = frame.other[gap <= distance * (1.0 + 1e-9) + 1e-7]
-        return distance, tuple(np.unique(tied).tolist())
+        distance = gap.item(nearest)
+        other = frame.other[nearest]
+        if 0.0 < t.item(nearest) < 1.0 or frame.alone[nearest]:
+            return distance, (other,)
+        # A vertex where several cells meet: all that are as near.
+        tied = (gap <= distance * (1.0 + 1e-9) + 1e-7).nonzero()[0]
+        return distance, tuple(sorted({frame.other[i] for i in tied.tolist()}))
 
     def distance(self, position: int, lon: float, lat: float) -> float:
         """Return the distance in metres to a cell's boundary."""
@@ -178,4 +181,21 @@ class Surroundings:
         unit = np.conj(d) / (d.real**2 + d.imag**2)
         left, right = edges.left[e], edges.right[e]
         other = np.where(left == position + 1, right, left)
-        return Frame(kx, ky, x0, y0, a, d, unit, other)
+        alone = _alone(edges.ax[e], edges.ay[e], edges.dx[e], edges.dy[e], other)
+        zeros, ones = np.zeros(len(e)), np.ones(len(e))
+        return Frame(kx, ky, x0, y0, a, d, unit, zeros, ones, other.tolist(), alone.tolist())
+
+
+def _alone(
+    ax: FloatArray, ay: FloatArray, dx: FloatArray, dy: FloatArray, other: Labels
+) -> BoolArray:
+    """Return for each edge of a cell whether every edge it touches has the same other cell."""
+    ends = np.concatenate([ax + 1j * ay, (ax + dx) + 1j * (ay + dy)])
+    across = np.concatenate([other, other])
+    _, node = np.unique(ends, return_inverse=True)
+    highest = np.zeros(int(node.max()) + 1, dtype=np.int64)
+    lowest = np.full(len(highest), np.iinfo(np.int64).max)
+    np.maximum.at(highest, node, across)
+    np.minimum.at(lowest, node, across)
+    single = (highest == lowest)[node].reshape(2, -1)
+    return np.asarray(single.all(axis=0) & (other > 0))
