@@ -34,7 +34,7 @@ def area(geometry: Any) -> list[list[list[int]]]:
         return []
     polygons = []
     for part in shapely.get_parts(geometry):
-        if part.geom_type == "GeometryCollection":
+        if part.geom_type in ("GeometryCollection", "MultiPolygon"):
             polygons += area(part)
         if part.geom_type != "Polygon":
             continue

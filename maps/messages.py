@@ -399,7 +399,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "error_home": ("回到首页", "Back to the start page"),
     "cell_wins": ("填写网格编码时以网格为准", "A cell code goes before the community"),
     "language_other": ("English", "中文"),
-    "locate_label": ("经度， 纬度", "Longitude, latitude"),
+    "locate_label": ("经度，纬度", "Longitude, latitude"),
     "locate_button": ("定位", "Locate"),
     "locate_wait": ("正在查询……", "Asking…"),
     "locate_found": ("落在网格内", "Inside a cell"),

@@ -12,12 +12,22 @@ const modules = join(root, "node_modules");
 rmSync(out, { recursive: true, force: true });
 mkdirSync(join(out, "swagger"), { recursive: true });
 
+// Leaflet's attribution prefix links to its site; pages refer to no other machine.
+const noOutsideLink = {
+  name: "no-outside-link",
+  transform(code, id) {
+    if (!id.includes("/node_modules/leaflet/")) return null;
+    return { code: code.replace('href="https://leafletjs.com" ', ""), map: null };
+  },
+};
+
 for (const name of ["map", "start"]) {
   await build({
     configFile: false,
     root,
     publicDir: false,
     logLevel: "warn",
+    plugins: [noOutsideLink],
     build: {
       outDir: out,
       emptyOutDir: false,

@@ -62,6 +62,7 @@ function arrowheads(
       const a = ring[i - 1];
       const b = ring[i];
       const length = a.distanceTo(b);
+      if (!length) continue;
       let at = left;
       for (; at <= length; at += arrows.every) {
         const f = at / length;
@@ -143,7 +144,10 @@ export const GridCanvas = L.Canvas.extend({
     }
     if (o.arrows && this._drawing) {
       this._ctx.setLineDash?.([]);
-      arrowheads(this._ctx, layer._rings, o.arrows, this._bounds);
+      const rings = o.shift
+        ? layer._rings.map((ring: L.Point[]) => shifted(ring, o.shift!))
+        : layer._rings;
+      arrowheads(this._ctx, rings, o.arrows, this._bounds);
     }
   },
 }) as unknown as new (options?: L.RendererOptions) => L.Canvas;

@@ -39,28 +39,29 @@ export class RoundLayer implements Shown {
     private readonly context: Context,
     readonly overlay: RoundOverlay,
   ) {
-    overlay.rounds.forEach((round) => {
+    overlay.rounds.forEach((round, i) => {
       const group = L.layerGroup();
       this.groups.push(group);
-      this.bounds.push(this.draw(round, group));
+      // Rounds that share a street run side by side.
+      this.bounds.push(this.draw(round, group, (i % 4) * 4));
       this.layer.addLayer(group);
     });
   }
 
-  private draw(round: Round, group: L.LayerGroup): L.LatLngBounds {
+  private draw(round: Round, group: L.LayerGroup, shift: number): L.LatLngBounds {
     const { decoder, canvas, words } = this.context;
     const { color } = round;
     const lines = decoder.lines(round.path);
     const casing: GridPathOptions = {
-      renderer: canvas.routes, interactive: false, color: "#fff", weight: 8, opacity: 1,
+      renderer: canvas.routes, interactive: false, color: "#fff", weight: 8, opacity: 1, shift,
     };
     const line: GridPathOptions = {
-      renderer: canvas.routes, interactive: false, color, weight: 4, opacity: 1,
+      renderer: canvas.routes, interactive: false, color, weight: 4, opacity: 1, shift,
       arrows: { every: 120, size: 7, color },
     };
     const again: GridPathOptions = {
       renderer: canvas.routes, interactive: false, color, weight: 2, opacity: 1,
-      dashArray: "5 5", shift: 5, lineCap: "butt",
+      dashArray: "5 5", shift: shift + 5, lineCap: "butt",
     };
     group.addLayer(L.polyline(lines, casing));
     if (round.twice.length) group.addLayer(L.polyline(decoder.lines(round.twice), again));

@@ -1,0 +1,300 @@
+"""What each map shows, from small results made by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from shapely.geometry import LineString
+
+import maps
+from maps import Field, OfflineMap, Page, Tiles, document, hotspot
+from maps.patrol import twice_walked
+
+from . import builders
+
+NAMES = {
+    "role": {"cell_leader": {"zh": "网格长", "en": "Cell leader"}},
+    "category": {"market": {"zh": "集贸市场", "en": "Produce markets"}},
+}
+
+
+def every_map(name: str = "网格", **options: Any) -> dict[str, OfflineMap]:
+    return {
+        "coverage": maps.coverage_map(builders.coverage_result(name), **options),
+        "hotspot": maps.hotspot_map(
+            builders.hotspot_result(name, note=name), areas=builders.areas(name),
+            streets=builders.streets(name), exclusions=builders.exclusions(name), **options,
+        ),
+        "patrol": maps.patrol_map(builders.patrol_plan(name), **options),
+        "plan": maps.plan_map(
+            builders.plan_version(name), builders.cells(name), findings=builders.findings(name),
+            areas=builders.areas(name), exclusions=builders.exclusions(name),
+            streets=builders.streets(name), **options,
+        ),
+    }  # fmt: skip
+
+
+def data_of(drawn: OfflineMap) -> dict[str, Any]:
+    """The document as the browser reads it out of the page."""
+    page = maps.render_html(drawn)
+    found = re.search(
+        r'<script type="application/json" id="gridsvc-document">(.*?)</script>', page, re.DOTALL
+    )
+    assert found is not None
+    return dict(json.loads(found.group(1)))
+
+
+def overlay(data: dict[str, Any], key: str) -> dict[str, Any]:
+    return next(dict(one) for one in data["overlays"] if one["key"] == key)
+
+
+def facts(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        one["label"]["en"]: one["value"]["en"] if isinstance(one["value"], dict) else one["value"]
+        for one in data["facts"]
+    }
+
+
+@pytest.mark.parametrize("kind", ["coverage", "hotspot", "patrol", "plan"])
+@pytest.mark.parametrize("assets", ["url", "inline"])
+def test_no_map_refers_to_another_machine(kind: str, assets: Any):
+    page = maps.render_html(every_map(assets=assets)[kind])
+    for address in re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", page.split("<body>")[0]):
+        assert address.startswith(("/static/", "data:")), address
+    assert "//cdn" not in page.lower()
+    assert "openstreetmap" not in page.lower()
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?:https?:)?//""", page)
+
+
+@pytest.mark.parametrize("kind", ["coverage", "hotspot", "patrol", "plan"])
+def test_hostile_names_stay_inside_the_data_block(kind: str):
+    drawn = every_map(builders.HOSTILE, assets="url", page=Page(plan_title=builders.HOSTILE))
+    page = maps.render_html(drawn[kind])
+    assert "<img" not in page
+    assert page.count("</script>") == page.count("<script")
+    assert builders.HOSTILE in json.dumps(data_of(drawn[kind]), ensure_ascii=False).replace(
+        '\\"', '"'
+    ).replace("\\\\", "\\")
+
+
+def test_two_renders_are_equal_and_text_like_an_element_id_is_kept():
+    looks_like = "batch_0123456789abcdef0123456789abcdef"
+    first = maps.render_html(every_map(looks_like, assets="url")["coverage"])
+    second = maps.render_html(every_map(looks_like, assets="url")["coverage"])
+    assert first == second
+    assert looks_like in first
+
+
+def test_the_policy_names_every_inline_block_and_nothing_else():
+    rendered = maps.render(every_map(assets="url")["coverage"])
+    inline = re.findall(r"<(script|style)>", rendered.html)
+    assert rendered.policy.count("'sha256-") == len(inline) > 2
+    assert "unsafe" not in rendered.policy
+    assert "http" not in rendered.policy
+    single = maps.render(every_map(assets="inline")["coverage"])
+    assert '<meta http-equiv="Content-Security-Policy"' in single.html
+    assert (
+        "'self'"
+        not in re.search(r'Policy" content="([^"]*)"', single.html)[1].split(  # type: ignore[index]
+            "connect-src"
+        )[0]
+    )
+
+
+def test_coverage_shows_staff_vacancies_points_and_what_is_not_covered():
+    data = data_of(
+        maps.coverage_map(builders.coverage_result(), page=Page(names=NAMES), assets="url")
+    )
+    keys = [theme["key"] for theme in data["cells"]["themes"]]
+    assert keys == ["staff", "role-cell_leader", "role-volunteer", "population"]
+    staff = data["cells"]["themes"][0]
+    assert staff["classes"][staff["index"][5]]["label"]["en"] == "0 (vacant)"
+    population = data["cells"]["themes"][3]
+    assert population["classes"][population["index"][2]]["label"]["en"] == "no data"
+    rings = overlay(data, "vacancies")
+    assert rings["codes"] == [builders.CODES[5]]
+    assert rings["rows"][0]["values"][0]["zh"] == "网格长"
+    points = overlay(data, "points")
+    assert [theme["key"] for theme in points["themes"]] == ["last-visit", "category"]
+    labels = [one["label"]["en"] for one in points["themes"][0]["classes"]]
+    shown = [labels[i] for i in points["themes"][0]["index"]]
+    assert shown == ["within 7 days", "more than 30 days", "never"]
+    lists = {one["label"]["en"]: one for one in data["lists"]}
+    assert lists["Uncovered territory"]["rows"][0]["values"][1] == "1.1 ha"
+    assert lists["Cells with a vacant role"]["rows"][0]["cell"] == builders.CODES[5]
+    assert len(lists["Points not visited in time"]["rows"]) == 3
+    assert "xy" not in lists["Points without a person"]["rows"][1]
+    levels = [one["level"] for one in data["overlays"] if one["type"] == "edges"]
+    assert levels == ["community", "subdistrict", "city"]
+    assert facts(data)["As of"] == "2018-11-22 14:05"
+    assert data["figures"][0]["state"] == "bad"
+
+
+def test_coverage_figures_of_nothing_are_not_a_hundred_percent():
+    result = builders.coverage_result()
+    data = data_of(maps.coverage_map(replace(
+        result, points=result.points.iloc[:0],
+        points_without_person=result.points_without_person.iloc[:0],
+        points_not_visited=result.points_not_visited.iloc[:0],
+    ), assets="url"))  # fmt: skip
+    by_label = {one["label"]["en"]: one for one in data["figures"]}
+    assert by_label["Points with a person"]["value"] == "—"
+    assert "state" not in by_label["Points with a person"]
+
+
+def test_many_cells_are_shown_as_communities_and_the_map_says_so(monkeypatch: Any):
+    monkeypatch.setattr(document, "MANY_CELLS", 5)
+    data = data_of(maps.coverage_map(builders.coverage_result(), assets="url"))
+    assert len(data["cells"]["codes"]) == 2
+    staff = next(r for r in data["cells"]["rows"] if r["label"]["en"] == "Staff")
+    assert staff["values"] == [6, 14]
+    assert any("2 communities" in note["en"] for note in data["notes"])
+    hot = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))
+    assert len(hot["cells"]["codes"]) == 4
+    assert any("only the 4" in str(note) for note in hot["notes"])
+
+
+def test_hotspot_states_all_that_the_figure_rests_on():
+    data = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))
+    stated = facts(data)
+    assert stated["Sample size n"] == "107 reports"
+    assert stated["Set aside (default coordinates)"] == "40 reports"
+    assert stated["Without a cell"] == "3 reports"
+    assert stated["Period"] == "2018-01-01 to 2018-07-01 (exclusive)"
+    assert stated["Denominator"] == "per km²"
+    assert stated["Weights"] == "queen (shared edge or corner), self included"
+    assert stated["Correction"].startswith("Benjamini–Hochberg")
+    assert stated["Significance level"] == "0.05"
+    assert stated["Bandwidth"] == "300 m"
+    assert stated["Plan"] == "main-v1"
+    assert stated["Updated at"] == "2018-11-22 14:05"
+
+
+def test_hotspot_classes_colours_bands_and_piles():
+    data = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))
+    theme = data["cells"]["themes"][0]
+    look = [theme["classes"][i] for i in theme["index"]]
+    assert [one["color"] for one in look] == [
+        "#B2182B", "#EF8A62", None, None, "#2166AC", None,
+    ]  # fmt: skip
+    assert look[5]["hatch"] == "diagonal"
+    assert look[2].get("hatch") is None
+    bands = overlay(data, "density")
+    assert [one["label"]["en"] for one in bands["theme"]["classes"]] == ["5–20", "20 and more"]
+    assert bands["theme"]["unit"]["en"] == "(reports/km²)"
+    cases = overlay(data, "cases")
+    assert cases["below"] == 200
+    assert len(cases["codes"]) == 3
+    assert overlay(data, "piles")["xy"] == [117_615_000, 26_210_000]
+    ranked = data["lists"][0]["rows"]
+    assert [row["cell"] for row in ranked] == builders.CODES[:2]
+    assert ranked[0]["values"][3] == "< 0.0001"
+
+
+def test_hotspot_draws_only_the_latest_of_very_many_reports(monkeypatch: Any):
+    monkeypatch.setattr(hotspot, "MOST_POINTS", 2)
+    data = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))
+    assert len(overlay(data, "cases")["codes"]) == 2
+    assert any("latest 2 of 3" in str(note) for note in data["notes"])
+
+
+def test_patrol_rounds_have_order_times_turns_and_gpx():
+    data = data_of(maps.patrol_map(builders.patrol_plan(), page=Page(names=NAMES), assets="url"))
+    first, second = overlay(data, "rounds")["rounds"]
+    assert (first["color"], second["color"]) == ("#0072B2", "#D55E00")
+    assert [stop["order"] for stop in first["stops"]] == [1, 2]
+    assert first["stops"][0]["category"]["zh"] == "集贸市场"
+    assert first["duration"]["en"] == "43 min"
+    assert first["turns"][1]["text"]["en"] == "Slight left"
+    assert second["window"]["en"] == "night"
+    root = ET.fromstring(first["gpx"])  # noqa: S314 - our own text
+    space = {"g": "http://www.topografix.com/GPX/1/1"}
+    assert len(root.findall("g:trk", space)) == 1
+    assert len(root.findall("g:wpt", space)) == 2
+    stated = facts(data)
+    assert stated["Independent check"] == "passed"
+    assert stated["Proven bound on the length"] == "2.5 km"
+    assert data["lists"][0]["rows"][0]["values"][1]["en"] == "350 m off the streets, too far"
+    assert any("dashed" in str(note) for note in data["notes"])
+
+
+def test_streets_walked_twice_are_found_in_either_direction():
+    there = LineString([(0, 0), (0.001, 0), (0.002, 0)])
+    back = LineString([(0.002, 0), (0.001, 0), (0.001, 0.001)])
+    again = twice_walked(gpd.GeoSeries([there, back]))
+    assert again == [[2000, 0, -1000, 0]]
+    assert twice_walked(gpd.GeoSeries([there])) == []
+
+
+def test_plan_map_draws_every_finding_with_its_number():
+    data = data_of(
+        maps.plan_map(
+            builders.plan_version(), builders.cells(), findings=builders.findings(),
+            areas=builders.no_areas(), assets="url",
+        )
+    )  # fmt: skip
+    drawn = overlay(data, "findings")
+    assert [one["number"] for one in drawn["features"]] == [1, 2]
+    assert "areas" in drawn["features"][0]
+    assert "lines" in drawn["features"][1]
+    assert data["figures"][0]["value"]["en"] == "2 findings"
+    assert data["lists"][0]["rows"][0]["values"][2] == "12.5 m²"
+    # Without derived areas the boundaries come from the cells themselves.
+    assert {one["level"] for one in data["overlays"] if one["type"] == "edges"} == {
+        "community",
+        "subdistrict",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [(builders.no_findings, "passed"), (lambda: None, "not made yet")],
+)
+def test_plan_map_tells_a_clean_certificate_from_a_missing_one(
+    given: Callable[[], Any], verdict: str
+):
+    data = data_of(
+        maps.plan_map(builders.plan_version(), builders.cells(), findings=given(), assets="url")
+    )
+    assert facts(data)["Certificate"] == verdict
+
+
+def test_a_single_file_has_no_controls_links_or_tiles():
+    page = Page(
+        home="/", download="?download=1", action="/maps/coverage",
+        fields=(Field("since", "s", "date"),), links=(("x", "/maps/plan"),),
+        tiles=Tiles("https://tiles.example/{z}/{x}/{y}.png?tk=secret", "gcj02", "Tiles"),
+    )  # fmt: skip
+    served = maps.coverage_map(builders.coverage_result(), page=page, assets="url")
+    single = maps.coverage_map(builders.coverage_result(), page=page, assets="inline")
+    assert "secret" in maps.render_html(served)
+    assert "img-src 'self' data: https://tiles.example;" in maps.render(served).policy
+    assert any("shifted" in str(note) for note in data_of(served)["notes"])
+    html = maps.render_html(single)
+    assert "secret" not in html
+    data = data_of(single)
+    assert data["exported"] is True
+    assert data["links"] == []
+    assert data["tiles"] is None
+    assert not any("shifted" in str(note) for note in data["notes"])
+    assert any("offline" in str(note) for note in data["notes"])
+
+
+def test_missing_assets_are_said_plainly(monkeypatch: Any, tmp_path: Any):
+    monkeypatch.setattr("maps.offline.STATIC", tmp_path)
+    with pytest.raises(maps.offline.AssetsMissing, match="build_web"):
+        maps.static_folder()
+
+
+def test_numbers_in_documents_are_plain():
+    assert document.number_or_none(np.int64(3)) == 3
+    assert document.number_or_none(float("nan")) is None
+    assert document.number_or_none(2.34567) == 2.3457
