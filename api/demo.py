@@ -7,6 +7,7 @@ published by the same use cases. What is there already is reused when it is what
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,18 +16,28 @@ from typing import Any
 
 import orjson
 
+from api.bootstrap import open_services
+from api.maps.pictures import (
+    Frame,
+    HotspotChoice,
+    PatrolChoice,
+    draw_coverage,
+    draw_hotspot,
+    draw_patrol,
+    draw_plan,
+)
 from api.settings import DatabaseSettings, Settings
-from geodata.export import write_layer
-from geodata.sample import SampleCity, build_city
+from geodata.sample import build_city, write_city
+from geodata.sample.write import COLUMNS
 from geodata.sources import open_source
 from geodata.storage import open_storage
-from gridsvc.errors import StorageError
-from gridsvc.layers import LAYERS
+from gridsvc.errors import Language, StorageError
 from gridsvc.services import planning
 from gridsvc.services.importing import import_layer
 from gridsvc.services.ports import Storage
 from gridsvc.services.raw import ImportOptions
-from gridsvc.types import Progress, no_progress
+from gridsvc.types import Datum, Progress, no_progress
+from maps import OfflineMap, render_html
 
 DATABASE = "gridsvc.db"
 MARK = "demo.json"
@@ -57,7 +68,14 @@ class Demo:
         )
 
 
-def ensure_demo(folder: Path, *, force: bool = False, progress: Progress = no_progress) -> Demo:
+def ensure_demo(
+    folder: Path,
+    *,
+    force: bool = False,
+    maps: bool = True,
+    language: Language = "zh",
+    progress: Progress = no_progress,
+) -> Demo:
     """Return the sample city in a folder, building what is not there yet.
 
     The database appears under its name only when all of it is in it: an interrupted build is
@@ -69,6 +87,10 @@ def ensure_demo(folder: Path, *, force: bool = False, progress: Progress = no_pr
         Receives ``data/`` (the city's files), ``gridsvc.db`` and ``demo.json``.
     force : bool
         Build even if the same city is there already.
+    maps : bool
+        Also draw the maps as files of their own (``maps/*.html``, for e-mail and print).
+    language : {"zh", "en"}
+        Of these maps.
     progress : callable
 
     Raises
@@ -91,7 +113,7 @@ def ensure_demo(folder: Path, *, force: bool = False, progress: Progress = no_pr
     progress("生成样例城市 building the city", 0.0)
     city = build_city()
     progress("写出文件 writing its files", 0.2)
-    files = write_files(city, data)
+    files = {path.stem: path for path in write_city(city, data)}
     storage = open_storage(f"sqlite:///{partial}")
     try:
         storage.upgrade()
@@ -103,24 +125,44 @@ def ensure_demo(folder: Path, *, force: bool = False, progress: Progress = no_pr
         _remove(Path(f"{partial}{suffix}"))
     partial.replace(database)
     facts = {"format": FORMAT, "version": version("gridsvc"), "seed": city.seed, **facts}
+    demo = Demo(folder, f"sqlite:///{database}", False, facts)
+    if maps:
+        facts["maps"] = draw_maps(demo, language, _part(progress, 0.85, 0.15))
+    # The mark comes last: a folder without it is built anew.
     (folder / MARK).write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     progress("完成 done", 1.0)
-    return Demo(folder, f"sqlite:///{database}", False, facts)
+    return demo
 
 
-def write_files(city: SampleCity, folder: Path) -> dict[str, Path]:
-    """Write each layer of a city to a file of its own: GeoPackage, or CSV for what has no shape.
+def draw_maps(demo: Demo, language: Language, progress: Progress = no_progress) -> list[str]:
+    """Draw the four maps of the city, each as one file that needs nothing else.
 
     Returns
     -------
-    dict of layer name to Path
+    list of str
+        Their paths inside the folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for name, frame in city.frames().items():
-        suffix = "csv" if LAYERS[name].geometry is None else "gpkg"
-        files[name] = write_layer(frame, folder / f"{name}.{suffix}", name=name, private=True)
-    return files
+    services = open_services(demo.settings())
+    frame = Frame(language=language, assets="inline")
+    target = demo.folder / "maps"
+    target.mkdir(exist_ok=True)
+    try:
+        now = services.clock()
+        plan = services.locators.plan_at(now)
+        pictures: dict[str, Callable[[], OfflineMap]] = {
+            "coverage": lambda: draw_coverage(services, plan, now, frame),
+            "hotspot": lambda: draw_hotspot(services, plan, HotspotChoice(), frame),
+            "patrol": lambda: draw_patrol(services, plan, PatrolChoice(), frame),
+            "plan": lambda: draw_plan(services, plan, frame),
+        }
+        written = []
+        for done, (name, draw) in enumerate(pictures.items()):
+            progress(f"绘制地图 drawing the {name} map", done / len(pictures))
+            (target / f"{name}.html").write_text(render_html(draw()), encoding="utf-8")
+            written.append(f"maps/{name}.html")
+    finally:
+        services.close()
+    return written
 
 
 def _existing(folder: Path) -> Demo | None:
@@ -150,15 +192,15 @@ def _fill(
     now = datetime.now(UTC)
     exclusions = open_source(files["exclusions"])
     raw = open_source(files["cells"])
-    options = ImportOptions(title="样例城市网格", exclusions=exclusions)
-    share = 0.6 / (len(RECORDS) + 2)
+    options = ImportOptions(title="样例城市网格", exclusions=exclusions, mapping=COLUMNS["cells"])
+    share = 0.55 / (len(RECORDS) + 2)
     report = import_layer(storage, raw, "cells", options, _part(progress, 0.25, share))
     assert report.plan_id is not None  # noqa: S101 - cells always become a plan
     plan = planning.publish(storage, report.plan_id, first_day, now)
     rows = {"cells": report.imported}
     for step, layer in enumerate(RECORDS, start=2):
-        options = ImportOptions(at=now)
-        source = open_source(files[layer])
+        options = ImportOptions(at=now, mapping=COLUMNS.get(layer, {}))
+        source = open_source(files[layer], datum=Datum.CGCS2000)
         part = _part(progress, 0.25 + step * share, share)
         rows[layer] = import_layer(storage, source, layer, options, part).imported
     return {"plan_id": plan.id, "rows": rows, "built_at": now.isoformat()}

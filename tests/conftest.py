@@ -127,7 +127,7 @@ def demo_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SQLite database with the sample city imported from its files and published; read only."""
     from api.demo import DATABASE, ensure_demo
 
-    return ensure_demo(tmp_path_factory.mktemp("demo")).folder / DATABASE
+    return ensure_demo(tmp_path_factory.mktemp("demo"), maps=False).folder / DATABASE
 
 
 @pytest.fixture(scope="session")

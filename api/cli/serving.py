@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.state import emit, err_console, progress
+from api.cli.state import emit, err_console, progress, state_of
 from api.settings import DatabaseSettings, ServerSettings, Settings
 from gridsvc.errors import ConflictError
 
@@ -62,7 +62,9 @@ def register(app: typer.Typer) -> None:
         if not build_only:
             _require_free(settings.server)
         with progress(context) as report:
-            ready = ensure_demo(out, force=force, progress=report)
+            ready = ensure_demo(
+                out, force=force, language=state_of(context).language, progress=report
+            )
         document = {"folder": str(ready.folder), "url": ready.url, "reused": ready.reused}
         rows = ready.facts.get("rows", {})
         words = "已就绪(沿用已有)found" if ready.reused else "已生成 built"
