@@ -103,7 +103,10 @@ def usable_polygons(shapes: ObjectArray) -> ObjectArray:
     valid = shapely.is_valid(result)
     plain = valid & (shapely.get_type_id(result) == _POLYGON) & ~shapely.is_empty(result)
     for i in np.flatnonzero(~plain):
-        result[i] = polygonal(result[i]) if valid[i] else mended(result[i])
+        shape = polygonal(result[i]) if valid[i] else mended(result[i])
+        # The polygons of a valid collection may overlap each other.
+        sound = shape is None or shapely.is_valid(shape)
+        result[i] = shape if sound else mended(shape)
     return result
 
 

@@ -167,6 +167,7 @@ def repair(
     progress("gaps", 0.65)
     work.settle_gaps(fill, wide_gaps)
     if work.close_inlets(gap_width_m):
+        work.settle_parts(fill)
         work.settle_gaps(fill, wide_gaps)
     work.ensure_valid()
     progress("log", 0.8)
@@ -415,7 +416,7 @@ class _Repair:
                     left = len(parts) - len(loose)
                     if answer == "keep_parts":
                         self.kept_parts.add(code)
-                    else:
+                    elif code not in {d.key for d in self.open}:
                         self.open.append(ask("fell_apart", code, self.shapes[i], measure=left))
             kept = np.setdiff1d(np.arange(len(parts)), loose)
             self.shapes[i] = polygonal(shapely.multipolygons(list(parts[kept])))

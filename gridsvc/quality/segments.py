@@ -77,7 +77,11 @@ class SegmentTable:
         ring_owner = np.repeat(kept, np.diff(ring_of_cell))
         shell = np.zeros(len(ring_owner), dtype=bool)
         shell[offsets[1][:-1]] = True
+        filled = np.diff(ring_ends) > 0
+        if not filled.all():  # a polygon may have empty holes
+            ring_owner, shell = ring_owner[filled], shell[filled]
         owner = np.repeat(kept, np.diff(ring_ends[ring_of_cell]))[:-1]
+        ring_ends = np.unique(ring_ends)
         points, index = _distinct(xy)
         start, end = index[:-1], index[1:]
         real = start != end

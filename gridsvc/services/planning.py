@@ -102,9 +102,13 @@ def add_draft(
         base_id=base_id,
         provenance=dict(provenance or {}),
     )
-    drawn = _canonical(cells)
+    drawn = _canonical(cells, CELLS.key)
     drawn["area_m2"] = shapely.area(to_metric(drawn.geometry.to_numpy(), metric_epsg))
-    barred = None if exclusions is None else normalize(_canonical(exclusions), EXCLUSIONS)
+    barred = (
+        None
+        if exclusions is None
+        else normalize(_canonical(exclusions, EXCLUSIONS.key), EXCLUSIONS, source="exclusions")
+    )
     work.plans.add(plan, normalize(drawn, CELLS, source="cells"), barred)
     return plan
 
@@ -355,8 +359,8 @@ def _require_same(seen: PlanVersion | None, now: PlanVersion | None) -> None:
         )
 
 
-def _canonical(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+def _canonical(frame: gpd.GeoDataFrame, key: str) -> gpd.GeoDataFrame:
     require_geographic(frame.crs)
-    copy = frame.copy()
+    copy = frame.rename_axis(key)
     shapes = shapely.force_2d(np.asarray(frame.geometry.array, dtype=object))
     return copy.set_geometry(gpd.GeoSeries(canonical_geometry(shapes), index=frame.index, crs=4490))

@@ -328,3 +328,10 @@ def test_segment_table_measures_what_geos_measures() -> None:
     pd.testing.assert_frame_equal(shared, expected, check_dtype=False)
     assert table.most_uses() == 2
     assert SegmentTable.of(np.array([None], dtype=object)).faces().size == 0
+
+
+def test_a_polygon_with_an_empty_hole_is_measured() -> None:
+    shape = shapely.from_wkt("POLYGON ((117 26, 117.001 26, 117.001 26.001, 117 26), EMPTY)")
+    table = SegmentTable.of(np.array([shape, shapely.box(0, 0, 1, 1)], dtype=object))
+    assert table.areas(2, table.points) == pytest.approx([shape.area, 1.0])
+    assert len(table.rim()) == 7
