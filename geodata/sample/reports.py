@@ -182,6 +182,8 @@ def _hot_spots(
     for name, station, offset, radius, class_name, first, last, base in _HOT_SPOTS:
         count = max(40, round(base * factor))
         middle = _along_river(terrain, station, offset)
+        if shapely.distance(np.asarray(ground.metric), shapely.Point(middle)).min() > radius / 4.0:
+            continue  # a small city ends before this place
         xy = np.empty((0, 2))
         while len(xy) < count:
             tried = np.round(middle + rng.normal(0.0, radius / 2.0, (4 * count, 2)), 2)
