@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic.json_schema import models_json_schema
 
 import maps
-from api.problems import BASE, MEDIA_TYPE, TABLE, Problem
+from api.problems import BASE, MEDIA_TYPE, TABLE, Problem, UnknownResource
 from api.records import GeoJsonCollection, GeoJsonFeature, Rows
 
 TITLE = "gridsvc · 城市网格化管理"
@@ -98,10 +98,16 @@ def add_documentation(app: FastAPI) -> None:
 
     @app.get(BASE + "{slug}", include_in_schema=False)
     def problem_page(slug: str) -> JSONResponse:
-        kinds = [
-            {"type": BASE + kind.slug, "status": kind.status, "zh": kind.zh, "en": kind.en,
-             "description": " ".join((cls.__doc__ or "").split())}
-            for cls, kind in TABLE.items()
-            if kind.slug == slug
-        ]  # fmt: skip
-        return JSONResponse(kinds[0] if kinds else {}, status_code=200 if kinds else 404)
+        for cls, kind in TABLE.items():
+            if kind.slug == slug:
+                text = " ".join((cls.__doc__ or "").split())
+                return JSONResponse(
+                    {
+                        "type": BASE + kind.slug,
+                        "status": kind.status,
+                        "zh": kind.zh,
+                        "en": kind.en,
+                        "description": text,
+                    }
+                )
+        raise UnknownResource(path=BASE + slug)

@@ -129,15 +129,21 @@ class RequestContext:
         started = time.perf_counter()
         status = 0
 
+        head = scope["method"] == "HEAD"
+
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = self._headers(scope["path"], message, request_id)
+            elif head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
+        # RFC 9110 §9.3.2: HEAD is answered like GET, without the body.
+        inner = {**scope, "method": "GET"} if head else scope
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(inner, receive, send_with_headers)
         except Exception:
             log.exception(
                 "request crashed", id=request_id, method=scope["method"], path=scope["path"]

@@ -258,3 +258,11 @@ def test_security_headers_are_on_every_answer(client: TestClient) -> None:
 def test_host_names() -> None:
     assert host_name("[::1]") == "::1"
     assert host_name(" A.B:1 ") == "a.b"
+
+
+def test_head_is_get_without_a_body(client: TestClient) -> None:
+    answer = client.head("/number?n=1")
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert answer.headers["content-length"] == client.get("/number?n=1").headers["content-length"]
+    assert client.head("/nothing").status_code == 404
