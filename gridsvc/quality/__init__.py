@@ -2,7 +2,8 @@
 
 from gridsvc.quality.certificate import Certificate, CertificateTest, certify
 from gridsvc.quality.decisions import OpenDecision
-from gridsvc.quality.repair import RepairResult, repair
+from gridsvc.quality.repair import repair
+from gridsvc.quality.repair_result import RepairResult
 
 __all__ = [
     "Certificate",

@@ -29,7 +29,6 @@ from gridsvc.crs import canonical as on_lattice
 from gridsvc.errors import InputError
 from gridsvc.plan.version import CodeSystem
 from gridsvc.quality.checks import (
-    THIN_M,
     Shapes,
     check_exclusions,
     check_overlaps,
@@ -37,12 +36,12 @@ from gridsvc.quality.checks import (
     check_shapes,
     check_slivers,
     check_territory,
-    degrees_of,
     union_and_gaps,
 )
 from gridsvc.quality.code_checks import check_areas, check_codes
 from gridsvc.quality.findings import RULES, FindingList
 from gridsvc.quality.segments import SegmentTable
+from gridsvc.quality.shapes import THIN_M, degrees_of
 from gridsvc.types import Json, ObjectArray
 
 _TESTS = (

@@ -6,7 +6,6 @@ served is what is certified. The fast path needs no geometric union: see ``segme
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +16,10 @@ import shapely
 from gridsvc.crs import to_metric, to_storage
 from gridsvc.quality.findings import FindingList, place_of
 from gridsvc.quality.segments import SegmentTable, ordered
+from gridsvc.quality.shapes import THIN_M, mended, polygonal, wide
 from gridsvc.quality.slivers import narrow_spaces
-from gridsvc.types import FloatArray, ObjectArray
+from gridsvc.types import ObjectArray
 
-THIN_M = 1e-3
-"""Pieces of mean width (2 × area / length) up to this many metres are rounding, not findings."""
-_METRES_PER_DEGREE = 110_574.0
-"""Shortest metre length of one degree of latitude (at the equator)."""
 _POLYGON, _MULTIPOLYGON = 3, 6
 
 
@@ -69,65 +65,6 @@ def check_shapes(codes: list[str], shapes: ObjectArray, found: FindingList) -> O
         found.add("invalid_geometry", [codes[i]], place_of(shapes[i]), detail=reason)
         sound[i] = mended(shapes[i])
     return sound
-
-
-def mended(shape: Any) -> Any:
-    """Return the polygonal part of a made-valid shape, ``None`` if nothing usable is left."""
-    if shape is None or not np.isfinite(shapely.get_coordinates(shape)).all():
-        return None
-    try:
-        fixed = shapely.make_valid(shape, method="structure", keep_collapsed=False)
-    except shapely.GEOSException:
-        return None
-    return polygonal(fixed)
-
-
-def polygonal(shape: Any) -> Any:
-    """Return only the polygons of a geometry as Polygon or MultiPolygon, ``None`` if none."""
-    if shape is None or shapely.is_empty(shape):
-        return None
-    parts = [
-        p
-        for part in shapely.get_parts(shape)
-        for p in shapely.get_parts(part)
-        if shapely.get_type_id(p) == _POLYGON and not shapely.is_empty(p)
-    ]
-    if not parts:
-        return None
-    return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
-
-
-def usable_polygons(shapes: ObjectArray) -> ObjectArray:
-    """Return each shape as a valid Polygon or MultiPolygon, ``None`` where nothing is left."""
-    result: ObjectArray = np.array(shapes, dtype=object)
-    valid = shapely.is_valid(result)
-    plain = valid & (shapely.get_type_id(result) == _POLYGON) & ~shapely.is_empty(result)
-    for i in np.flatnonzero(~plain):
-        shape = polygonal(result[i]) if valid[i] else mended(result[i])
-        # The polygons of a valid collection may overlap each other.
-        sound = shape is None or shapely.is_valid(shape)
-        result[i] = shape if sound else mended(shape)
-    return result
-
-
-def wide(shapes: Any, metric_epsg: int, least_m: float = THIN_M) -> tuple[ObjectArray, FloatArray]:
-    """Return the polygon parts whose mean width exceeds ``least_m`` and their areas in m²."""
-    flat = shapely.get_parts(shapely.get_parts(np.atleast_1d(np.asarray(shapes, dtype=object))))
-    flat = flat[(shapely.get_type_id(flat) == _POLYGON) & ~shapely.is_empty(flat)]
-    if len(flat) == 0:
-        return np.empty(0, dtype=object), np.empty(0)
-    flat = ordered(flat)
-    metric = to_metric(flat, metric_epsg)
-    area, length = shapely.area(metric), shapely.length(metric)
-    keep = 2.0 * area > least_m * length
-    return flat[keep], area[keep]
-
-
-def degrees_of(metres: float, shapes: ObjectArray) -> float:
-    """Return a width in degrees that is at least ``metres`` in every direction of the data."""
-    _, south, _, north = shapely.total_bounds(shapes)
-    farthest = min(max(abs(south), abs(north)), 89.0)
-    return metres / (_METRES_PER_DEGREE * math.cos(math.radians(farthest)))
 
 
 def check_overlaps(shapes: Shapes, found: FindingList) -> float:

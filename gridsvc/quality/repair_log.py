@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 
 from gridsvc.crs import STORAGE_EPSG, to_metric
-from gridsvc.quality.checks import polygonal
+from gridsvc.quality.shapes import polygonal
 from gridsvc.types import FloatArray, IntArray, ObjectArray
 
 REASONS: dict[str, tuple[str, str]] = {

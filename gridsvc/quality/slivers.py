@@ -9,9 +9,9 @@ import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from gridsvc.quality.shapes import THIN_M, usable_polygons
 from gridsvc.types import IntArray, ObjectArray
 
-_THIN_M = 1e-3
 _TOUCH_M = 1e-2
 _SHARE = 0.25
 
@@ -54,6 +54,7 @@ def narrow_spaces(
     list of (MultiPolygon, int array)
         Space in the metric CRS, positions of the cells with edges along it.
     """
+    metric = usable_polygons(metric)
     cells, lines = narrow_edges(metric, width_m)
     if len(cells) == 0:
         return []
@@ -76,7 +77,7 @@ def narrow_spaces(
 
 def _real(part: Any, lines: Any) -> bool:
     """Return whether a space is more than rounding and runs along the candidate edges."""
-    if shapely.get_type_id(part) != 3 or 2.0 * part.area <= _THIN_M * part.length:
+    if shapely.get_type_id(part) != 3 or 2.0 * part.area <= THIN_M * part.length:
         return False
     along = shapely.length(shapely.intersection(lines, shapely.buffer(part, _TOUCH_M)))
     return bool(along >= _SHARE * min(shapely.length(lines), part.length / 2.0))

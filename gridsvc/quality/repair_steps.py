@@ -1,0 +1,446 @@
+"""The steps of a repair, in the order in which ``repair`` calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from gridsvc.crs import (
+    STORAGE_EPSG,
+    canonical_geometry,
+    metric_epsg_of,
+    require_geographic,
+    to_metric,
+    to_storage,
+)
+from gridsvc.layers import EXCLUSIONS, normalize
+from gridsvc.quality.absorb import absorb
+from gridsvc.quality.decisions import OpenDecision, ask, check_decisions
+from gridsvc.quality.discrepancy import LEAST_SNAP_M
+from gridsvc.quality.repair_log import RepairLog, compare
+from gridsvc.quality.repair_result import RepairResult
+from gridsvc.quality.segments import SegmentTable, ordered
+from gridsvc.quality.shapes import (
+    THIN_M,
+    coverage_clean,
+    degrees_of,
+    gap_key,
+    inscribed_width,
+    polygonal,
+    usable_polygons,
+    wide,
+)
+from gridsvc.quality.slivers import narrow_spaces
+from gridsvc.types import FloatArray, ObjectArray
+
+WideGaps = Literal["ask", "fill", "exclude", "leave"]
+_ROUNDS = 5
+_RETRIES = 4
+_SHRUNK = 0.5
+
+
+class RepairSteps:
+    """State of one repair: shapes by position, the log, questions and answers."""
+
+    def __init__(
+        self,
+        layer: gpd.GeoDataFrame,
+        metric_epsg: int | None,
+        exclusions: gpd.GeoDataFrame | None,
+        decisions: Mapping[str, str],
+    ) -> None:
+        self.layer = layer
+        self.codes = [str(c) for c in layer.index]
+        given = shapely.force_2d(np.asarray(layer.geometry.array, dtype=object))
+        self.given: ObjectArray = canonical_geometry(given)
+        full = given[~shapely.is_empty(given)]
+        if not len(full) and metric_epsg is None:
+            metric_epsg = 4548
+        self.epsg = metric_epsg or metric_epsg_of(full)
+        self.answers = check_decisions(decisions, set(self.codes))
+        self.log = RepairLog()
+        self.open: list[OpenDecision] = []
+        self.filled: list[Any] = []
+        self.seen: set[str] = set()
+        self.touched = False
+        self._projected: ObjectArray | None = None
+        self.area_before = np.zeros(len(self.codes))
+        self.dropped = {c for c, a in self.answers.items() if a == "drop"}
+        self.before = self.given.copy()
+        self.shapes = self.given.copy()
+        self.parts_before = np.zeros(len(self.codes), dtype=np.int64)
+        self.kept_parts: set[str] = set()
+        self.exclusions = self._excluded(exclusions)
+        self.new_exclusions: list[dict[str, Any]] = []
+
+    @staticmethod
+    def _excluded(frame: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame | None:
+        if frame is None or len(frame) == 0:
+            return None
+        require_geographic(frame.crs)
+        return normalize(frame, EXCLUSIONS, source="exclusions")
+
+    @property
+    def barred(self) -> Any:
+        """Union of the given exclusions or ``None``."""
+        if self.exclusions is None:
+            return None
+        shapes = np.asarray(self.exclusions.geometry.array, dtype=object)
+        return shapely.union_all(shapely.make_valid(shapes, method="structure"))
+
+    def metric(self) -> ObjectArray:
+        """Shapes that have an area, in metres; projected once until they change."""
+        if self._projected is None:
+            self._projected = to_metric(self.shapes, self.epsg)
+        full: ObjectArray = self._projected[~shapely.is_missing(self._projected)]
+        return full
+
+    def names(self, piece: Any) -> str:
+        """Codes of the cells that touch a piece, at most five."""
+        hit = shapely.STRtree(self.shapes).query(piece, predicate="intersects")
+        return "、".join(sorted(self.codes[int(i)] for i in hit)[:5])
+
+    # --- steps ------------------------------------------------------------------------------
+
+    def make_valid(self) -> None:
+        """Make each shape valid, keep polygons only, log what changed."""
+        mixed = shapely.get_type_id(self.given) == 7
+        valid = shapely.is_valid(self.given)
+        self.shapes = usable_polygons(self.given)
+        metric = self.metric()
+        thin = 2.0 * shapely.area(metric) <= THIN_M * shapely.length(metric)
+        self.shapes[np.flatnonzero(~shapely.is_missing(self.shapes))[thin]] = None
+        self._projected = self._projected if not thin.any() else None
+        raw = np.zeros(len(self.codes))
+        raw[~valid] = shapely.area(to_metric(self.given[~valid], self.epsg))
+        self.metric()
+        after: FloatArray = np.asarray(np.nan_to_num(shapely.area(self._projected)))
+        self.area_before = after
+        for i in np.flatnonzero(shapely.is_missing(self.shapes) | mixed | ~valid):
+            code, fixed = self.codes[i], self.shapes[i]
+            if code in self.dropped:
+                continue
+            if fixed is None:
+                self.open.append(ask("no_area", code, None))
+                continue
+            if not valid[i]:
+                reason = str(shapely.is_valid_reason(self.given[i]))
+                self.log.add("made_valid", code, fixed, area=float(abs(after[i] - raw[i])),
+                             before=float(raw[i]), after=float(after[i]), gained_by=code,
+                             detail=reason)  # fmt: skip
+            if mixed[i]:
+                self.log.add("lines_dropped", code, fixed, before=float(after[i]),
+                             after=float(after[i]))  # fmt: skip
+        self.before = self.shapes.copy()
+        counts = shapely.get_num_geometries(self.shapes)
+        self.parts_before = np.where(shapely.is_missing(self.shapes), 0, counts)
+
+    def obey(self) -> None:
+        """Drop the cells that shall go and carve the ones that shall keep their shape."""
+        for i, code in enumerate(self.codes):
+            if code in self.dropped:
+                shape = self.shapes[i]
+                area = 0.0 if shape is None else float(shapely.area(to_metric(shape, self.epsg)))
+                self.log.add("dropped", code, shape, area=area, before=area, after=0.0)
+                self.shapes[i] = None
+                self.before[i] = None
+                self._projected = None
+        for i, code in enumerate(self.codes):
+            if self.answers.get(code) != "carve" or self.shapes[i] is None:
+                continue
+            tree = shapely.STRtree(self.shapes)
+            for j in np.sort(tree.query(self.shapes[i], predicate="intersects")):
+                if j != i and self.answers.get(self.codes[int(j)]) != "carve":
+                    rest = shapely.difference(self.shapes[j], self.shapes[i])
+                    self.shapes[j] = polygonal(canonical_geometry(rest))
+                    self._projected = None
+
+    def clean(self, snap: float, fill: float, *, retry: bool) -> float:
+        """Snap and resolve overlaps.
+
+        When cells vanish or fall apart at the given distance, down to an eighth of it is tried:
+        the largest distance with the fewest losses is taken. Returns the distance used.
+        """
+        present = np.flatnonzero(~shapely.is_missing(self.shapes))
+        best: tuple[int, float, ObjectArray] | None = None
+        for halving in range(_RETRIES if retry else 1):
+            tolerance = max(LEAST_SNAP_M, snap / 2**halving)
+            shapes = self._cleaned(self.shapes[present], tolerance, self.metric())
+            losses = self._losses(present, shapes, fill)
+            if best is None or losses < best[0]:
+                best = (losses, tolerance, shapes)
+            if losses == 0 or tolerance == LEAST_SNAP_M:
+                break
+        if best is None:
+            return snap
+        self.shapes[present] = best[2]
+        self._projected = None
+        return best[1]
+
+    def _cleaned(
+        self, shapes: ObjectArray, tolerance: float, metric: ObjectArray | None = None
+    ) -> ObjectArray:
+        """Clean in the metric plane and round to the lattice until the edges match there too."""
+        current = shapes
+        for _ in range(_ROUNDS):
+            full = np.flatnonzero(~shapely.is_missing(current))
+            ground = to_metric(current[full], self.epsg) if metric is None else metric
+            metric = None
+            stored = to_storage(coverage_clean(ground, tolerance), self.epsg)
+            result = np.full(len(current), None, dtype=object)
+            result[full] = usable_polygons(stored)
+            current = result
+            if self._matched(current[~shapely.is_missing(current)]):
+                break
+            tolerance = LEAST_SNAP_M
+        return current
+
+    def _losses(self, present: Any, shapes: ObjectArray, fill: float) -> int:
+        """Count cells that vanished, and parts that split off and are too wide to be slivers."""
+        lost = int(shapely.is_missing(shapes).sum())
+        counts = shapely.get_num_geometries(shapes)
+        for k in np.flatnonzero(counts > np.maximum(self.parts_before[present], 1)):
+            parts = to_metric(shapely.get_parts(shapes[k]), self.epsg)
+            width = np.sort(2.0 * shapely.area(parts) / shapely.length(parts))[::-1]
+            lost += int((width[self.parts_before[present[k]] :] > fill).sum())
+        return lost
+
+    @staticmethod
+    def _matched(shapes: ObjectArray) -> bool:
+        return bool(shapely.is_valid(shapes).all()) and bool(shapely.coverage_is_valid(shapes))
+
+    def settle_parts(self, fill: float) -> None:
+        """Give parts that a cell did not have before to neighbours, or ask."""
+        counts = shapely.get_num_geometries(self.shapes)
+        counts = np.where(shapely.is_missing(self.shapes), 0, counts)
+        pieces: list[Any] = []
+        for i in np.flatnonzero((counts > self.parts_before) & (counts > 1)):
+            code = self.codes[int(i)]
+            answer = self.answers.get(code)
+            parts = shapely.get_parts(self.shapes[i])
+            metric = to_metric(parts, self.epsg)
+            area = shapely.area(metric)
+            order = np.lexsort((np.arange(len(parts)), -area))
+            rest = order[self.parts_before[i] :]
+            if answer == "keep_largest":
+                loose = rest
+            else:
+                width = 2.0 * area / shapely.length(metric)
+                loose = rest[width[rest] <= fill]
+                if len(loose) < len(rest):
+                    left = len(parts) - len(loose)
+                    if answer == "keep_parts":
+                        self.kept_parts.add(code)
+                    elif code not in {d.key for d in self.open}:
+                        self.open.append(ask("fell_apart", code, self.shapes[i], measure=left))
+            kept = np.setdiff1d(np.arange(len(parts)), loose)
+            self.shapes[i] = polygonal(shapely.multipolygons(list(parts[kept])))
+            pieces += [parts[k] for k in loose]
+        if pieces:
+            loose_parts = np.array(pieces, dtype=object)
+            self.shapes, _ = absorb(self.shapes, loose_parts, self.epsg)
+            self.touched = True
+
+    def _gaps(self) -> ObjectArray:
+        present = self.shapes[~shapely.is_missing(self.shapes)]
+        faces = SegmentTable.of(present).faces()
+        covered = np.zeros(len(faces), dtype=bool)
+        inside = shapely.point_on_surface(faces)
+        covered[shapely.STRtree(present).query(inside, predicate="intersects")[0]] = True
+        gaps: ObjectArray = faces[~covered]
+        return gaps
+
+    def settle_gaps(self, fill: float, wide_gaps: WideGaps) -> None:
+        """Fill narrow enclosed gaps; fill, register or ask about wide ones."""
+        gaps = self._gaps()
+        barred = self.barred
+        if len(gaps) and barred is not None:
+            open_part = shapely.difference(gaps, barred)
+            left = np.array([len(wide(g, self.epsg)[0]) > 0 for g in open_part])
+            gaps = gaps[left]
+        self._assign(gaps, fill, wide_gaps, "wide_gap")
+
+    def _assign(
+        self, pieces: ObjectArray, fill: float, wide_gaps: WideGaps, kind: str
+    ) -> None:  # fmt: skip
+        if len(pieces) == 0:
+            return
+        metric = to_metric(pieces, self.epsg)
+        chosen: list[Any] = []
+        for piece, shape in zip(pieces, metric, strict=True):
+            width = inscribed_width(shape)
+            key = gap_key(piece)
+            if key in self.seen:
+                continue
+            self.seen.add(key)
+            answer = self.answers.get(key) or ("fill" if width <= fill else wide_gaps)
+            if answer == "fill":
+                chosen.append(piece)
+            elif answer == "exclude":
+                area = float(shapely.area(shape))
+                self.new_exclusions.append({"key": key, "geometry": piece})
+                self.log.add("gap_excluded", "", piece, area=area, width=width)
+            elif answer == "ask":
+                self.open.append(ask(kind, key, piece, measure=width, by=self.names(piece)))
+        if chosen:
+            self.shapes, owner = absorb(self.shapes, np.array(chosen, dtype=object), self.epsg)
+            self.filled += [p for p, o in zip(chosen, owner, strict=True) if o >= 0]
+            self.touched = True
+
+    def fit(self, territory: Any, fill: float, wide_gaps: WideGaps) -> None:
+        """Cut what reaches beyond the territory, cover what is left open along its rim."""
+        for i in np.flatnonzero(~shapely.is_missing(self.shapes)):
+            if not shapely.covered_by(self.shapes[i], territory):
+                cut = shapely.intersection(self.shapes[i], territory)
+                self.shapes[i] = polygonal(canonical_geometry(cut))
+        present = np.flatnonzero(~shapely.is_missing(self.shapes))
+        missing = shapely.difference(territory, shapely.union_all(self.shapes[present]))
+        if self.barred is not None:
+            missing = shapely.difference(missing, self.barred)
+        pieces, _ = wide(missing, self.epsg)
+        pieces = self._join(pieces)
+        self._assign(pieces, fill, wide_gaps, "wide_uncovered")
+
+    def _join(self, pieces: ObjectArray) -> ObjectArray:
+        """Match pieces and cells vertex by vertex; returns the pieces on the lattice."""
+        present = np.flatnonzero(~shapely.is_missing(self.shapes))
+        count = len(present)
+        both = self._cleaned(
+            np.concatenate([self.shapes[present], canonical_geometry(pieces)]), LEAST_SNAP_M
+        )
+        self.shapes[present] = both[:count]
+        loose = shapely.get_parts(both[count:])
+        return ordered(loose) if len(loose) else loose
+
+    def close_inlets(self, gap_width_m: float) -> bool:
+        """Close gaps at the rim that are open to the outside and narrower than the limit."""
+        closed_any = False
+        for _ in range(2):
+            present = np.flatnonzero(~shapely.is_missing(self.shapes))
+            shapes = self.shapes[present]
+            if len(shapes) == 0 or gap_width_m <= 0:
+                return closed_any
+            if shapely.coverage_is_valid(shapes, gap_width=degrees_of(gap_width_m, shapes)):
+                self.touched = False
+                return closed_any
+            spaces = narrow_spaces(to_metric(shapes, self.epsg), gap_width_m, reach=0.55)
+            if not spaces:
+                return closed_any
+            found = to_storage(np.array([g for g, _ in spaces], dtype=object), self.epsg)
+            loose, _ = wide(found, self.epsg)
+            enclosed = self._gaps()
+            barred = [] if self.barred is None else [self.barred]
+            taken = shapely.union_all(np.array([*enclosed, *barred], dtype=object))
+            loose = loose[~shapely.intersects(shapely.point_on_surface(loose), taken)]
+            if len(loose) == 0:
+                return closed_any
+            loose = self._join(loose)
+            self._assign(loose, np.inf, "fill", "wide_gap")
+            self.touched = closed_any = True
+        return closed_any
+
+    def ensure_valid(self) -> None:
+        """Clean once more at the least tolerance if filling and rounding broke an edge."""
+        if self.touched or not self._all_valid():
+            present = self.shapes[~shapely.is_missing(self.shapes)]
+            if not self._matched(present):
+                self._projected = None
+                self.clean(LEAST_SNAP_M, 0.0, retry=False)
+
+    def _all_valid(self) -> bool:
+        return bool(shapely.is_valid(self.shapes[~shapely.is_missing(self.shapes)]).all())
+
+    # --- result -----------------------------------------------------------------------------
+
+    def result(self, discrepancy: float, snap: float) -> RepairResult:
+        """Log the difference to the input, ask about lost cells, build the frames."""
+        self.shapes = np.array(
+            [
+                None if g is None else shapely.orient_polygons(shapely.normalize(g))
+                for g in self.shapes
+            ],
+            dtype=object,
+        )
+        filled = np.array(self.filled, dtype=object)
+        area = np.nan_to_num(shapely.area(to_metric(self.shapes, self.epsg)))
+        moved = compare(
+            self.codes,
+            self.before,
+            self.shapes,
+            (self.area_before, area),
+            filled,
+            self.epsg,
+            self.log,
+        )
+        self._ask_lost(area)
+        kept = [i for i, c in enumerate(self.codes) if c not in self.dropped]
+        shapes = np.array(
+            [shapely.Polygon() if self.shapes[i] is None else self.shapes[i] for i in kept],
+            dtype=object,
+        )
+        attributes = pd.DataFrame(self.layer.drop(columns=self.layer.geometry.name)).iloc[kept]
+        cells = gpd.GeoDataFrame(attributes, geometry=shapes, crs=STORAGE_EPSG)
+        total = float(area.sum())
+        return RepairResult(
+            cells=cells,
+            log=self.log.frame(),
+            decisions_needed=tuple(sorted(self.open, key=lambda d: (d.kind, d.key))),
+            discrepancy_m=discrepancy,
+            snap_m=snap,
+            moved_area_m2=moved,
+            moved_share=moved / total if total else 0.0,
+            registered_parts=self._registered(1, shapely.get_num_geometries),
+            registered_holes=self._registered(0, _holes),
+            exclusions=self._all_exclusions(),
+        )
+
+    def _registered(self, least: int, count: Any) -> tuple[str, ...]:
+        """Cells that have more than ``least`` parts (holes) now and had before, or by decision."""
+        found = set()
+        for code, before, after in zip(self.codes, self.before, self.shapes, strict=True):
+            if before is None or after is None or count(after) <= least:
+                continue
+            if count(before) > least or code in self.kept_parts:
+                found.add(code)
+        return tuple(sorted(found))
+
+    def _ask_lost(self, after: FloatArray) -> None:
+        asked = {d.key for d in self.open}
+        before = self.area_before
+        for i, code in enumerate(self.codes):
+            old = self.before[i]
+            if old is None or code in asked or after[i] >= _SHRUNK * before[i]:
+                continue
+            by = self.names(shapely.point_on_surface(old))
+            if after[i] == 0.0:
+                self.open.append(ask("vanished", code, old, by=by))
+            elif code not in self.answers:
+                share = float(after[i] / before[i])
+                self.open.append(ask("shrunk", code, old, measure=share, by=by))
+
+    def _all_exclusions(self) -> gpd.GeoDataFrame:
+        rows = [
+            {"exclusion_id": g["key"], "kind": "gap", "name": None, "reason": "导入时登记的空洞",
+             "geometry": g["geometry"]}
+            for g in self.new_exclusions
+        ]  # fmt: skip
+        shapes = np.array([r.pop("geometry") for r in rows], dtype=object)
+        columns = ["exclusion_id", "kind", "name", "reason"]
+        table = pd.DataFrame(rows, columns=columns, dtype="str").set_index("exclusion_id")
+        fresh = normalize(
+            gpd.GeoDataFrame(table, geometry=shapes, crs=STORAGE_EPSG), EXCLUSIONS, source="gaps"
+        )
+        if self.exclusions is None:
+            return fresh
+        if len(fresh) == 0:
+            return self.exclusions
+        return gpd.GeoDataFrame(pd.concat([self.exclusions, fresh]), crs=STORAGE_EPSG)
+
+
+def _holes(shape: Any) -> int:
+    return int(shapely.get_num_interior_rings(shapely.get_parts(shape)).sum())
