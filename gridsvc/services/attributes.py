@@ -21,6 +21,8 @@ _CODES = {
     "duty_id", "visit_id", "facility_id", "street_id", "exclusion_id",
 }  # fmt: skip
 
+_NAMES = {"name", "community_name", "subdistrict_name", "major_name", "reporter"}
+
 
 @dataclass(slots=True)
 class Reading:
@@ -104,6 +106,8 @@ def _typed(
         parsed = values.numbers(column, shown, whole=kind == "integer")
     elif name in _CODES:
         parsed = values.codes(column, shown)
+    elif name in _NAMES:
+        parsed = values.names(column, shown)
     elif kind == "boolean":
         parsed = values.Parsed(list(column))
     else:

@@ -37,9 +37,9 @@ _SUBDISTRICT_NAME = ("subdistrict_name", "街道", "街道名称", "街道名", 
                      "街道(镇)", "镇街", "乡镇", "sub_name", "subdistrict", "townname", "行政区",
                      "jdmc")  # fmt: skip
 _NAME = ("name", "名称", "名字", "mc")
-_UNIT_ID = ("unit_id", "单位编号", "单位编码", "责任单位编号", "责任单位编码", "所属单位编号")
+UNIT_ID = ("unit_id", "单位编号", "单位编码", "责任单位编号", "责任单位编码", "所属单位编号")
 _UNIT_ANY = (
-    *_UNIT_ID,
+    *UNIT_ID,
     "unit",
     "责任单位",
     "所属单位",
@@ -118,7 +118,7 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
         "phone": _PHONE,
     },
     "units": {
-        "unit_id": (*_UNIT_ID, "编号", "编码", "id", "code"),
+        "unit_id": (*UNIT_ID, "编号", "编码", "id", "code"),
         "name": (*_NAME, "单位名称", "责任单位", "unit_name"),
         "kind": ("kind", "单位类型", "单位类别", "类型", "类别"),
         "parent_id": ("parent_id", "上级单位编号", "上级编号", "上级单位"),

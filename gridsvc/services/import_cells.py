@@ -102,6 +102,7 @@ def read_cells(
     table, geometry = table[kept], geometry[kept.to_numpy()]
     table, geometry = _without_repeats(table, geometry, reading, options)
     _hierarchy_columns(table, as_layer, system, reading, options)
+    _one_spelling(table, reading)
     reading.refuse()
     if "name" not in table.columns:
         table["name"] = table["code"]
@@ -455,6 +456,31 @@ def _hierarchy_columns(
                         )
                     )
         table[column] = pd.Series(made, index=table.index, dtype=object)
+
+
+def _one_spelling(table: pd.DataFrame, reading: Reading) -> None:
+    """Give each parent one name: the spelling that most of its cells use."""
+    for level in ("community", "subdistrict"):
+        column, name = f"{level}_code", f"{level}_name"
+        if column not in table.columns or name not in table.columns:
+            continue
+        for code, group in table.groupby(column, sort=True)[name]:
+            spellings = group.dropna().value_counts(sort=False)
+            if len(spellings) < 2:
+                continue
+            chosen = min(spellings.index, key=lambda s: (-spellings[s], s))
+            others = "、".join(sorted(str(s) for s in spellings.index if s != chosen))
+            if len({normalize_name(str(s)) for s in spellings.index}) == 1:
+                zh, en = "有不同写法", "is spelt in several ways"
+            else:
+                zh, en = "有不同名称", "has different names"
+            reading.notes.append(
+                Note(
+                    f"{code} {zh}:{others},统一为 {chosen}",
+                    f"{code} {en}: {others}; {chosen} taken",
+                )
+            )
+            table.loc[group.index[group.notna()], name] = chosen
 
 
 def missing_parent(column: str, as_layer: str, reading: Reading) -> Fault:

@@ -20,6 +20,7 @@ from gridsvc.layers import LAYERS, UNITS, Layer, Placement, normalize
 from gridsvc.locate import Locator
 from gridsvc.plan.version import PlanVersion, in_force_at
 from gridsvc.services.attributes import Reading, in_contract, read_attributes, require
+from gridsvc.services.fields import UNIT_ID, column_key
 from gridsvc.services.joining import place
 from gridsvc.services.ports import UnitOfWork
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
@@ -269,29 +270,38 @@ def _with_source(
 
 
 def _units(work: UnitOfWork, reading: Reading, options: ImportOptions) -> pd.DataFrame | None:
-    """Replace unit names by ids; unknown ones are created or refused."""
+    """Replace unit names by ids.
+
+    Unknown names are created as units unless refused; an unknown id is always a fault, because
+    nothing but a typing error can be meant.
+    """
     known = work.records("units").frame()
+    shown = reading.shown("unit_id")
+    by_id = column_key(shown) in {column_key(n) for n in ("unit_id", *UNIT_ID)}
+    if by_id and known.empty:
+        reading.notes.append(
+            Note(
+                "尚未导入责任单位,单位编号未核对", "no units are loaded; unit ids were not checked"
+            )
+        )
+        return None
     by_name = {normalize_name(str(n)): str(k) for k, n in known["name"].items()}
     ids = {str(k) for k in known.index}
+    strict = by_id or options.unknown_units == "refuse"
     created: dict[str, str] = {}
     result: list[str | None] = []
     for row, value in enumerate(reading.table["unit_id"], start=1):
-        if value is None:
-            result.append(None)
-            continue
-        text = str(value)
-        found = text if text in ids else by_name.get(normalize_name(text))
-        if found is None and options.unknown_units == "refuse":
-            reading.faults.append(
-                _unknown(
-                    row, reading.shown("unit_id"), text, [*ids, *known["name"]], "责任单位", "unit"
-                )
-            )
-        if found is None:
-            found = created.setdefault(normalize_name(text), text)
+        text = None if value is None else str(value)
+        found = text if text is None or text in ids else by_name.get(normalize_name(text))
+        if text is not None and found is None:
+            if strict:
+                labels = [*ids, *map(str, known["name"])]
+                reading.faults.append(_unknown(row, shown, text, labels, "责任单位", "unit"))
+            else:
+                found = created.setdefault(normalize_name(text), text)
         result.append(found)
     reading.table["unit_id"] = pd.Series(result, index=reading.table.index, dtype=object)
-    if not created or options.unknown_units == "refuse":
+    if not created:
         return None
     names = list(created.values())
     listing = "、".join(names[:10]) + ("…" if len(names) > 10 else "")

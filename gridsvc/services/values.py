@@ -60,6 +60,23 @@ def texts(column: pd.Series) -> list[str | None]:
     return [None if blank(v) else plain_text(v) for v in column]
 
 
+def names(column: pd.Series, name: str) -> Parsed:
+    """Return names without the full-width blanks that offices pad them with.
+
+    Everything else stays as it is written; variant characters are a matter of matching only.
+    """
+    parsed = Parsed(texts(column))
+    padded = [i for i, v in enumerate(parsed.values) if v is not None and "\u3000" in v]
+    for i in padded:
+        parsed.values[i] = parsed.values[i].replace("\u3000", "")
+    if padded:
+        listing = ", ".join(str(i + 1) for i in padded[:20])
+        parsed.notes.append(Note(f"{name}:{len(padded)} 行去掉了全角空格(第 {listing} 行)",
+                                 f"{name}: full-width blanks taken out of {len(padded)} rows "
+                                 f"({listing})"))  # fmt: skip
+    return parsed
+
+
 def plain_text(value: Any) -> str:
     """Return one value as a person would write it."""
     if isinstance(value, float | np.floating) and float(value).is_integer():
