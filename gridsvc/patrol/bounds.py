@@ -7,21 +7,22 @@ import numpy as np
 from gridsvc.types import FloatArray
 
 
-def one_tree_bound(distances: FloatArray, *, iterations: int = 300) -> float:
+def one_tree_bound(distances: FloatArray, *, iterations: int = 1000) -> float:
     """Return a lower bound on any set of closed rounds from place 0 through all other places.
 
     Held and Karp (1970): for any node weights π, the cheapest spanning tree over the places but
     one, plus the two cheapest edges of that one, under d_ij + π_i + π_j and less 2 Σ π, is at most
-    the shortest tour; subgradient steps look for good π, and each step's value is a bound in its
-    own right. Several rounds that all begin and end at place 0 join there into one closed walk
-    that can be shortcut (the matrix keeps the triangle inequality), so the bound holds for any
-    number of walkers.
+    the shortest tour. Subgradient steps look for good π (growing, then halving steps, in the manner
+    of Helsgaun 2000); each step's value is a bound in its own right. Several rounds that all begin
+    and end at place 0 join there into one closed walk that can be shortcut (the matrix keeps the
+    triangle inequality), so the bound holds for any number of walkers.
 
     Parameters
     ----------
     distances : ndarray, shape (k, k)
         Symmetric, finite metres that keep the triangle inequality.
     iterations : int
+        Subgradient steps.
 
     Returns
     -------
@@ -38,17 +39,28 @@ def one_tree_bound(distances: FloatArray, *, iterations: int = 300) -> float:
     if k == 3:
         return _down(d[0, 1] + d[1, 2] + d[0, 2])
     weights = np.zeros(k)
-    best, step = 0.0, float(d.max()) / 10.0
-    momentum = np.zeros(k)
-    for _ in range(iterations):
-        value, degree = _one_tree(d, weights)
-        best = max(best, value)
-        excess = degree - 2
-        if not excess.any():
-            break
-        weights = weights + step * (0.7 * excess + 0.3 * momentum)
-        momentum = excess.astype(np.float64)
-        step *= 0.98
+    best, degree = _one_tree(d, weights)
+    last = (degree - 2).astype(np.float64)
+    # Steps begin far below the shortest link, double while they help, and halve period by period.
+    np.fill_diagonal(off := d.copy(), np.inf)
+    step, period, rising = max(float(off.min(axis=1).mean()) / 100.0, 1e-6), max(k, 100), True
+    left = iterations
+    while period > 0 and left > 0 and last.any():
+        turn = 0
+        while turn < period and left > 0:
+            turn, left = turn + 1, left - 1
+            excess = (degree - 2).astype(np.float64)
+            weights = weights + step * (0.7 * excess + 0.3 * last)
+            last = excess
+            value, degree = _one_tree(d, weights)
+            if value > best:
+                best = value
+                step *= 2.0 if rising else 1.0
+            elif rising and turn > period // 2:
+                rising, turn, step = False, 0, step * 0.75
+            if (degree == 2).all():
+                return _down(best)
+        period, step, rising = period // 2, step / 2.0, False
     return _down(best)
 
 

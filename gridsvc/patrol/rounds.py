@@ -26,9 +26,9 @@ from gridsvc.types import FloatArray
 
 Inspector = tuple[str | None, str | None]
 Window = Literal["day", "night"]
-_MIN_ITERATIONS = 300
+_MIN_ITERATIONS, _MAX_ITERATIONS = 300, 6000
 _ITERATIONS_PER_POINT = 30
-_MAX_POINTS = 1000
+_MAX_POINTS = 500
 _SHIFT_S = 8 * 3600.0
 
 
@@ -106,7 +106,7 @@ def plan_point_rounds(
     BadOption
         For options out of range.
     NothingToWorkOn
-        For more than 1000 points.
+        For more than 500 points.
     """
     walkers = _inspectors(inspectors)
     _check(speed_m_s, max_duration_s, max_snap_m, iterations, window)
@@ -146,7 +146,9 @@ def plan_point_rounds(
     served = chosen.iloc[[i - 1 for i in kept[1:]]]
     distances = network.matrix(snaps)
     service = np.concatenate([[0.0], served["service_minutes"].to_numpy(dtype=np.float64) * 60.0])
-    count = iterations or max(_MIN_ITERATIONS, _ITERATIONS_PER_POINT * len(served))
+    count = iterations or min(
+        max(_MIN_ITERATIONS, _ITERATIONS_PER_POINT * len(served)), _MAX_ITERATIONS
+    )
     routed = solve_rounds(
         distances,
         np.ceil(service).astype(np.int64),
@@ -156,6 +158,7 @@ def plan_point_rounds(
         balance=balance,
         iterations=count,
         seed=seed,
+        floor_m=one_tree_bound(distances) if len(walkers) == 1 else 0.0,
     )
     dropped.extend(_drop(served, served.index[i - 1], "no_time") for i in routed.left_out)
     metric = crs.to_metric(places, network.epsg)
