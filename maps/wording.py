@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from gridsvc.analysis.results import Note
 from maps.messages import MESSAGES, both
 from maps.page import Text
 
@@ -48,6 +49,8 @@ _PARTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Text]], ...] = (
 
 def note(text: str) -> Text:
     """Return a result's note in both languages."""
+    if isinstance(text, Note):
+        return {"zh": str(text), "en": text.en}
     for pattern, make in _NOTES:
         match = pattern.fullmatch(text)
         if match:
