@@ -11,13 +11,12 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import shapely
 import sqlalchemy as sa
 from geoalchemy2 import Geometry
 from sqlalchemy.engine import Connection
@@ -28,7 +27,7 @@ from geodata.storage.embedded import BUSY_SECONDS, EmbeddedStorage
 from geodata.storage.faults import DRIVER_ERRORS, explain, translated
 from geodata.storage.postgis import PostgisStorage
 from geodata.storage.schema import COPY_ORDER, HEAD, meta
-from geodata.storage.spatial import as_wkb
+from geodata.storage.spatial import as_ewkb
 from geodata.storage.types import Instant, dump_json, from_micros
 from gridsvc.errors import StorageError
 
@@ -224,11 +223,7 @@ def _copy_table(source: Connection, sink: Connection, table: sa.Table, storage: 
     order = table.c.fid if "fid" in table.c else next(iter(table.primary_key))
     query = sa.select(*(_portable(c, source.dialect.name) for c in columns)).order_by(order)
     found = source.execution_options(yield_per=_CHUNK).execute(query)
-    kinds = [c.type for c in columns]
-    rows = (
-        tuple(_local(v, kind, sink.dialect.name) for v, kind in zip(row, kinds, strict=True))
-        for row in found
-    )
+    rows = _converted(found, columns, sink.dialect.name)
     storage.bulk_insert(sink, table, [c.name for c in columns], rows, None)
 
 
@@ -236,17 +231,32 @@ def _portable(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
     if isinstance(column.type, Instant):
         return frames.as_micros(column, dialect)
     if isinstance(column.type, Geometry):
-        return as_wkb(column, dialect).label(column.name)
+        return as_ewkb(column, dialect).label(column.name)
     return column
 
 
-def _local(value: Any, kind: Any, dialect: str) -> Any:
-    if value is None:
-        return None
+def _converted(
+    found: Iterable[Sequence[Any]], columns: Sequence[sa.Column[Any]], dialect: str
+) -> Iterator[tuple[Any, ...]]:
+    """Yield rows as the driver of a dialect takes them."""
+    steps = [
+        (place, step)
+        for place, column in enumerate(columns)
+        if (step := _conversion(column.type, dialect)) is not None
+    ]
+    for row in found:
+        values = list(row)
+        for place, step in steps:
+            if values[place] is not None:
+                values[place] = step(values[place])
+        yield tuple(values)
+
+
+def _conversion(kind: Any, dialect: str) -> Callable[[Any], Any] | None:
     if isinstance(kind, Geometry):
-        return frames.encode_geometry([shapely.from_wkb(bytes(value))], dialect)[0]
-    if isinstance(kind, Instant):
-        return from_micros(value) if dialect == "postgresql" else value
+        return bytes if dialect == "sqlite" else lambda value: bytes(value).hex()
+    if isinstance(kind, Instant) and dialect == "postgresql":
+        return from_micros
     if isinstance(kind, sa.JSON):
-        return dump_json(value)
-    return value
+        return dump_json
+    return None

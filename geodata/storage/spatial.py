@@ -107,6 +107,13 @@ def as_wkb(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]
     return sa.type_coerce(column, sa.LargeBinary())
 
 
+def as_ewkb(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
+    """Return the expression that reads a geometry column as it is kept: WKB with its SRID."""
+    if dialect == "postgresql":
+        return sa.type_coerce(func.ST_AsEWKB(column, "NDR"), sa.LargeBinary())
+    return sa.type_coerce(column, sa.LargeBinary())
+
+
 def _rtree(table: sa.Table, column: str) -> sa.TableClause:
     names = ("pkid", "xmin", "xmax", "ymin", "ymax")
     return sa.table(f"idx_{table.name}_{column}", *(sa.column(n) for n in names))
