@@ -1,0 +1,190 @@
+"""The planner's commands as typed: exit codes, both languages, machine output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import pytest
+import shapely
+import typer
+
+from api.cli import importing, plans
+from api.cli.main import run as run_command
+from geodata.sources import open_source
+from tests.integration.importing import save, squares
+
+
+@dataclass(frozen=True)
+class Done:
+    """Exit code and what was printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, object]:
+        found: dict[str, object] = json.loads(self.out)
+        return found
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def gridsvc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """The command in an empty folder with a database of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRIDSVC_DATABASE_URL", f"sqlite:///{tmp_path / 'city.db'}")
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def call(*arguments: str | Path) -> Done:
+        capsys.readouterr()
+        code = 0
+        try:
+            run_command([str(a) for a in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return Done(code, printed.out, printed.err)
+
+    return call
+
+
+def test_from_a_file_to_a_plan_in_force(gridsvc: Command, tmp_path: Path) -> None:
+    path = save(squares(), tmp_path / "cells.gpkg")
+    done = gridsvc("import", path, "--as", "cells", "--title", "三元区", "--log", "log.gpkg")
+    assert done.code == 0, done.err
+    assert "main-v1" in done.out
+    assert "证书" in done.out
+    assert done.out.count("✓") == 6
+    assert gridsvc("check").code == 0
+    listed = gridsvc("plans", "--json")
+    assert [p["status"] for p in json.loads(listed.out)] == ["draft"]
+    done = gridsvc("publish", "main-v1", "--from", "2018-01-01", "--lang", "en")
+    assert done.code == 0, done.err
+    assert "2018-01-01T00:00:00+08:00" in done.out
+    again = gridsvc("publish", "main-v1", "--from", "2019-01-01")
+    assert again.code == 4
+    for layer, rows in (("cells", 4), ("areas", 3)):
+        done = gridsvc("export", layer, "-o", f"{layer}.geojson", "--json")
+        assert done.document["rows"] == rows
+    exported = open_source(tmp_path / "cells.geojson").frame
+    assert list(exported["code"]) == list(squares()["网格编码"])
+
+
+def test_points_by_typed_columns(gridsvc: Command, tmp_path: Path) -> None:
+    gridsvc("import", save(squares(), tmp_path / "cells.gpkg"), "--as", "cells")
+    gridsvc("publish", "main-v1", "--from", "2018-01-01")
+    (tmp_path / "p.csv").write_text("号,地名,东,北\n1,甲,117.605,26.205\n", "utf-8")
+    arguments = ["import", "p.csv", "--as", "points", "--map", "point_id=号", "--map", "name=地名"]
+    refused = gridsvc(*arguments, "--set", "category=park")
+    assert refused.code == 2
+    assert "--map lon=" in refused.err
+    arguments += ["--map", "lon=东", "--map", "lat=北", "--set", "category=park"]
+    assert gridsvc(*arguments).code == 2  # no datum
+    done = gridsvc(*arguments, "--datum", "wgs84", "--json")
+    assert done.code == 0, done.err
+    assert done.document["placements"]["placed"] == 1  # type: ignore[index]
+    done = gridsvc(*arguments, "--datum", "wgs84")
+    assert done.code == 4  # there already
+    assert gridsvc(*arguments, "--datum", "wgs84", "--replace").code == 0
+    assert gridsvc("export", "points", "-o", "points.csv").code == 0
+    assert "甲" in (tmp_path / "points.csv").read_text("utf-8-sig")
+
+
+def test_check_and_repair_a_file(gridsvc: Command, tmp_path: Path) -> None:
+    frame = squares()
+    frame.loc[0, "geometry"] = shapely.box(117.6, 26.2, 117.610003, 26.21)
+    path = save(frame, tmp_path / "dirty.gpkg")
+    failed = gridsvc("check", path, "--findings", "findings.gpkg")
+    assert failed.code == 4
+    assert "✗" in failed.out
+    assert "350404001001001" in failed.out
+    assert len(open_source(tmp_path / "findings.gpkg").frame) > 0
+    done = gridsvc("repair", path, "-o", "clean.gpkg", "--log", "log.gpkg", "--json")
+    assert done.code == 0, done.err
+    assert int(str(done.document["repairs"])) == len(open_source(tmp_path / "log.gpkg").frame) > 0
+    assert gridsvc("check", "clean.gpkg").code == 0
+    kept = open_source(tmp_path / "clean.gpkg").frame
+    assert list(kept["网格名称"]) == list(frame["网格名称"])
+
+
+def test_a_plan_that_fails_is_not_published(gridsvc: Command, tmp_path: Path) -> None:
+    frame = squares()
+    frame.loc[0, "geometry"] = shapely.box(117.6, 26.2, 117.610003, 26.21)
+    path = save(frame, tmp_path / "dirty.gpkg")
+    assert gridsvc("import", path, "--as", "cells", "--no-repair").code == 0
+    assert gridsvc("check", "main-v1").code == 4
+    done = gridsvc("publish", "main-v1", "--from", "2018-01-01")
+    assert done.code == 4
+    assert "main-v1" in done.err
+    assert gridsvc("export", "findings", "--plan", "main-v1", "-o", "f.gpkg").code == 0
+
+
+def test_two_versions_compared(gridsvc: Command, tmp_path: Path) -> None:
+    gridsvc("import", save(squares(), tmp_path / "one.gpkg"), "--as", "cells")
+    gridsvc("publish", "main-v1", "--from", "2018-01-01")
+    merged = squares()
+    merged.loc[0, "geometry"] = shapely.union_all(merged.geometry.to_numpy()[:2])
+    gridsvc("import", save(merged.drop(index=1), tmp_path / "two.gpkg"), "--as", "cells")
+    done = gridsvc("diff", "main-v1", "main-v2", "--json", "-o", "moved.gpkg")
+    assert done.code == 0, done.err
+    assert done.document["removed"] == ["350404001001002"]
+    assert done.document["reshaped"] == ["350404001001001"]
+    assert done.document["lineage_kinds"] == {"M": 2, "U": 2}
+    assert len(open_source(tmp_path / "moved.gpkg").frame) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["import", "none.gpkg", "--as", "cells"], 2, "none.gpkg"),
+        (["import", "cells.gpkg", "--as", "cell"], 2, "communities"),
+        (["import", "cells.gpkg", "--as", "cells", "--map", "code"], 2, "--map"),
+        (["import", "cells.gpkg", "--as", "cells", "--swap", "x"], 2, "--swap"),
+        (["import", "cells.gpkg", "--as", "cells", "--datum", "gcj"], 2, "gcj02"),
+        (["import", "cells.gpkg", "--as", "cells", "--at", "soon"], 2, "--at"),
+        (["export", "cells", "-o", "c.gpkg"], 5, "gridsvc db upgrade"),
+        (["check"], 5, "gridsvc db upgrade"),
+    ],
+)
+def test_exit_codes(
+    gridsvc: Command, tmp_path: Path, arguments: list[str], code: int, word: str
+) -> None:
+    save(squares(), tmp_path / "cells.gpkg")
+    done = gridsvc(*arguments)
+    assert done.code == code
+    assert word in done.err
+    machine = gridsvc(*arguments, "--json")
+    assert machine.code == code
+    assert {"error", "detail", "fields"} == set(json.loads(machine.err))
+
+
+def test_not_found_is_three(gridsvc: Command, tmp_path: Path) -> None:
+    gridsvc("import", save(squares(), tmp_path / "cells.gpkg"), "--as", "cells")
+    assert gridsvc("check", "main-v9").code == 3
+    assert gridsvc("diff", "main-v1", "main-v9").code == 3
+    assert gridsvc("export", "cells", "-o", "c.gpkg").code == 3  # nothing is in force
+
+
+def test_language_and_help() -> None:
+    app = typer.Typer()
+    importing.register(app)
+    plans.register(app)
+    names = {c.name for c in app.registered_commands}
+    assert names == {"import", "repair", "check", "plans", "publish", "diff", "export", "sample"}
+
+
+def test_sample_city_files(gridsvc: Command, tmp_path: Path) -> None:
+    done = gridsvc("sample", "--cells", "60", "--out", "town", "--messy", "--json")
+    assert done.code == 0, done.err
+    frame = open_source(tmp_path / "town" / "cells.shp", datum="gcj02", swap="rows").frame
+    assert isinstance(frame, gpd.GeoDataFrame)
+    assert len(frame) == 60
