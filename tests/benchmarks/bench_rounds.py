@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def optima() -> dict[str, float]:
     return {row[name].removesuffix(".tsp"): float(row[value]) for row in rows}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Print gap and CPU seconds per instance."""
     if not FOLDER.is_dir():
         print("no TSPLIB instances beside the checkout")

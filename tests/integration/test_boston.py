@@ -15,6 +15,7 @@ from gridsvc import crs, layers
 from gridsvc.analysis import find_hotspots, geocode_piles
 from gridsvc.analysis.results import HotspotResult
 from gridsvc.locate import Locator
+from gridsvc.patrol import WalkNetwork, plan_point_rounds
 
 EPSG = 32619
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -159,3 +160,31 @@ def test_hot_spots_with_and_without_the_pile(with_pile, without_pile):
     assert with_pile.density is not None
     assert without_pile.density is not None
     assert with_pile.density.values.max() > 3 * without_pile.density.values.max()
+
+
+def test_rounds_over_real_requests_on_real_streets(shared_data, cases):
+    """Streets in 73 parts: what cannot be walked to is named, the rest is verified."""
+    streets = read(shared_data, "boston_streets_osm")
+    streets.index = pd.Index([f"s{i}" for i in range(len(streets))], name="street_id")
+    network = WalkNetwork.from_streets(
+        layers.normalize(streets, layers.STREETS, source="streets"), EPSG
+    )
+    near = cases[cases["class_code"] == "Graffiti Removal"].cx[-71.09:-71.06, 42.34:42.36]
+    places = near.drop_duplicates("geometry").iloc[::8].head(40)
+    points = layers.normalize(
+        gpd.GeoDataFrame(
+            {"name": places.index.to_numpy(), "category": "graffiti"},
+            index=pd.Index(places.index, name="point_id"),
+            geometry=places.geometry.to_numpy(),
+            crs=4490,
+        ),
+        layers.POINTS,
+    )
+    plan = plan_point_rounds(
+        points, network, plan_id="boston", created_at=NOW, inspectors=2, iterations=400
+    )
+    assert plan.verified == ()
+    assert sum(len(r.stops) for r in plan.rounds) + len(plan.dropped) == len(points) == 40
+    assert plan.lower_bound_m is not None
+    assert plan.lower_bound_m <= plan.total_m
+    assert any("73 parts" in note.en for note in plan.notes)
