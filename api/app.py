@@ -144,8 +144,3 @@ def create_app(
     )
     app.front = HostCheck(FastPath(inner), chosen.server.allowed_hosts)
     return app
-
-
-def create_served_app() -> Application:
-    """Return the application of the environment's settings, for ``uvicorn --factory``."""
-    return create_app()
