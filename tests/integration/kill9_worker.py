@@ -10,6 +10,7 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -23,9 +24,9 @@ from gridsvc.plan.version import GridScheme, PlanStatus, PlanVersion
 from gridsvc.services.ports import Storage, UnitOfWork
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
-SIDE = 24
+SIDE = 20
 STEP = 0.002
-ROWS = 1200
+ROWS = 800
 REPAIRS = 40
 KINDS = ("import", "publish", "append")
 
@@ -106,6 +107,15 @@ def work_until_killed(url: str, kind: str, first: int, say: Connection) -> None:
         with storage.unit_of_work() as work:
             transact(work, kind, n)
             work.commit()
+        say.send(("committed", n))
+
+
+def restore_until_killed(url: str, backups: list[str], first: int, say: Connection) -> None:
+    """Restore one backup after the other and say when each begins and is done."""
+    storage = open_storage(url)
+    for n in itertools.count(first):
+        say.send(("begun", n))
+        storage.restore(Path(backups[n % len(backups)]))
         say.send(("committed", n))
 
 

@@ -6,7 +6,9 @@ import multiprocessing
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,18 +19,18 @@ from tests.integration import kill9_worker as worker
 KILLS_EACH = {"embedded": 10, "postgis": 2}  # of three kinds: 30 and 6
 
 
-def kill_while_writing(url: str, kind: str, first: int, chance: random.Random) -> tuple[int, int]:
+def kill_at_random(
+    target: Callable[..., None], arguments: tuple[Any, ...], first: int, chance: random.Random
+) -> tuple[int, int]:
     """Start a writer and kill it; returns the last transaction it committed and began."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.integration.kill9_worker"])
     hear, say = context.Pipe(duplex=False)
-    writer = context.Process(
-        target=worker.work_until_killed, args=(url, kind, first, say), daemon=True
-    )
+    writer = context.Process(target=target, args=(*arguments, first, say), daemon=True)
     writer.start()
     say.close()
     begun, committed = first - 1, first - 1
-    whole_before_the_kill = chance.randint(0, 2)
+    whole_before_the_kill = chance.randint(0, 1)
     started, took = 0.0, 0.2
     while begun < first + whole_before_the_kill:
         if not hear.poll(60):
@@ -62,7 +64,8 @@ def check_after_kills(url: str, kind: str, kills: int, chance: random.Random) ->
     inside = 0
     for _ in range(kills):
         first = max(expected, default=0) + 1
-        committed, begun = kill_while_writing(url, kind, first, chance)
+        target = worker.work_until_killed
+        committed, begun = kill_at_random(target, (url, kind), first, chance)
         again = open_storage(url)
         _wait_for_server(again)
         again.check()
@@ -132,3 +135,40 @@ def test_postgis_keeps_nothing_of_a_killed_client(new_postgis_database) -> None:
     for kind in worker.KINDS:
         inside += check_after_kills(url, kind, KILLS_EACH["postgis"], random.Random(f"7 {kind}"))
     assert inside > 0
+
+
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("postgis", marks=pytest.mark.postgis)])
+def test_killed_restoration_leaves_the_old_or_the_new(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path / 'city.db'}"
+    if kind == "postgis":
+        url = request.getfixturevalue("new_postgis_database")()
+    storage = open_storage(url)
+    worker.prepare(storage)
+    before = worker.located(storage)
+    contents, backups = [], []
+    for n in (1, 2):
+        for what in worker.KINDS:
+            with storage.unit_of_work() as work:
+                worker.transact(work, what, n)
+                work.commit()
+        contents.append([worker.whole(storage, what) for what in worker.KINDS])
+        backups.append(str(tmp_path / f"backup{n}.db"))
+        storage.backup(Path(backups[-1]))
+    storage.dispose()
+    chance = random.Random(f"3 {kind}")
+    first = 0
+    for _ in range({"embedded": 5, "postgis": 2}[kind]):
+        target = worker.restore_until_killed
+        committed, begun = kill_at_random(target, (url, backups), first, chance)
+        again = open_storage(url)
+        _wait_for_server(again)
+        again.check()
+        _check_file(again)
+        found = [worker.whole(again, what) for what in worker.KINDS]
+        # Before the first restoration the content is that of the second backup.
+        assert found in [contents[n % 2] for n in {committed, begun}]
+        assert worker.located(again) == before
+        again.dispose()
+        first = contents.index(found) + 1
