@@ -283,13 +283,13 @@ class Locator:
         an accuracy, all cells within it.
         """
         distance, across = self._around.boundary(position, lon, lat)
+        usual = accuracy_m is None or accuracy_m <= distance
+        if usual and not on_border and len(across) == 1 and across[0] > 0:
+            return distance, (Neighbour(self.codes[across[0] - 1], distance),)
         if on_border:
             distance = 0.0
-        reach = max(accuracy_m or 0.0, distance)
-        if accuracy_m is None or accuracy_m <= distance:
-            if len(across) == 1 and across[0] > 0:
-                return distance, (Neighbour(self.codes[across[0] - 1], distance),)
-            reach = distance * (1.0 + 1e-9) + 1e-6
+        reach = max(accuracy_m or 0.0, self._around.distance(position, lon, lat))
+        reach = reach * (1.0 + 1e-9) + 1e-6
         found = self._around.near(lon, lat, reach, position)
         return distance, tuple(Neighbour(self.codes[i], d) for d, i in found)
 

@@ -1,8 +1,10 @@
 """Distances from a place to the boundary of its cell, to neighbours and to the nearest cell.
 
 Metres are taken in a local frame: degrees times the length of a degree on the CGCS2000 ellipsoid
-at the latitude of the place (in bands of 0.01°, a relative error below 1e-4 × tan latitude, smaller
-than the scale of a 3-degree zone). Arithmetic uses complex numbers, east + i north.
+at the latitude of the cell's middle, or for cells higher than 0.01° at that of the place in bands
+of 0.01°. The relative error is below 1e-4 × tan latitude, smaller than that of a 3-degree zone.
+Where distances to several cells are compared, all are taken in the band of the place. Arithmetic
+uses complex numbers, east + i north.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,8 +63,8 @@ class Frame:
     unit: ComplexArray  # conjugate of d over |d|²: the real part of unit * w is the position
     zeros: FloatArray
     ones: FloatArray
-    other: list[int]
-    alone: list[bool]  # both neighbouring edges have the same cell on the other side
+    other: Labels
+    alone: BoolArray  # all edges that it touches have the same cell on the other side
 
 
 class Surroundings:
@@ -86,7 +89,7 @@ class Surroundings:
         self._numbers = numbers
         self._boxes = boxes
         self._owner = owner
-        self._frames: OrderedDict[tuple[int, int], Frame] = OrderedDict()
+        self._frames: OrderedDict[int | tuple[int, int], Frame | None] = OrderedDict()
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,29 +108,31 @@ class Surroundings:
         """Memory held besides the edges, in bytes."""
         return sum(a.nbytes for a in (self._start, self._numbers, self._boxes, self._owner))
 
-    def boundary(self, position: int, lon: float, lat: float) -> tuple[float, tuple[int, ...]]:
+    def boundary(
+        self, position: int, lon: float, lat: float, *, comparable: bool = False
+    ) -> tuple[float, tuple[int, ...]]:
         """Return the distance to a cell's boundary and the labels on the other side of it.
 
         Several labels when the nearest place of the boundary is a vertex; label 0 stands for
-        "no cell there, or a border without common nodes".
+        "no cell there, or a border without common nodes". ``comparable`` measures in the frame
+        that all cells share near the place.
         """
-        frame = self._frame(position, lat)
+        frame = self._frame(position, lat, comparable)
         w = complex((lon - frame.x0) * frame.kx, (lat - frame.y0) * frame.ky) - frame.a
         t = (w * frame.unit).real
         w -= np.minimum(np.maximum(t, frame.zeros), frame.ones) * frame.d
         gap = np.abs(w)
         nearest = int(gap.argmin())
         distance = gap.item(nearest)
-        other = frame.other[nearest]
-        if 0.0 < t.item(nearest) < 1.0 or frame.alone[nearest]:
-            return distance, (other,)
+        if 0.0 < t.item(nearest) < 1.0 or frame.alone.item(nearest):
+            return distance, (frame.other.item(nearest),)
         # A vertex where several cells meet: all that are as near.
         tied = (gap <= distance * (1.0 + 1e-9) + 1e-7).nonzero()[0]
-        return distance, tuple(sorted({frame.other[i] for i in tied.tolist()}))
+        return distance, tuple(np.unique(frame.other[tied]).tolist())
 
     def distance(self, position: int, lon: float, lat: float) -> float:
-        """Return the distance in metres to a cell's boundary."""
-        return self.boundary(position, lon, lat)[0]
+        """Return the distance in metres to a cell's boundary, comparable among cells."""
+        return self.boundary(position, lon, lat, comparable=True)[0]
 
     def near(
         self, lon: float, lat: float, radius_m: float, without: int
@@ -158,18 +163,35 @@ class Surroundings:
         y = np.maximum(np.maximum(south - lat, lat - north), 0.0) * ky
         return np.asarray(np.hypot(x, y))
 
-    def _frame(self, position: int, lat: float) -> Frame:
+    def _frame(self, position: int, lat: float, comparable: bool) -> Frame:
+        if not comparable:
+            own: Frame | None = self._frames.get(position, _UNKNOWN)
+            if own is _UNKNOWN:
+                middle, low = self._middle(position)
+                own = self._make_frame(position, middle) if low else None
+                self._keep(position, own)
+            if own is not None:
+                return own
         band = math.floor(lat * _BANDS_PER_DEGREE)
         key = (position, band)
-        found = self._frames.get(key)
-        if found is not None:
-            return found
-        made = self._make_frame(position, (band + 0.5) / _BANDS_PER_DEGREE)
+        found: Frame | None = self._frames.get(key)
+        if found is None:
+            found = self._make_frame(position, (band + 0.5) / _BANDS_PER_DEGREE)
+            self._keep(key, found)
+        return found
+
+    def _middle(self, position: int) -> tuple[float, bool]:
+        """Return the middle latitude of a cell and whether the cell is low enough for it."""
+        e = self._numbers[self._start[position] : self._start[position + 1]]
+        south = float(self._edges.ay[e].min())
+        north = float((self._edges.ay[e] + self._edges.dy[e]).max())
+        return (south + north) / 2.0, (north - south) * _BANDS_PER_DEGREE <= 1.0
+
+    def _keep(self, key: int | tuple[int, int], frame: Frame | None) -> None:
         with self._lock:
-            self._frames[key] = made
+            self._frames[key] = frame
             while len(self._frames) > _KEEP_FRAMES:
                 self._frames.popitem(last=False)
-        return made
 
     def _make_frame(self, position: int, lat: float) -> Frame:
         kx, ky = metres_per_degree(lat)
@@ -182,8 +204,17 @@ class Surroundings:
         left, right = edges.left[e], edges.right[e]
         other = np.where(left == position + 1, right, left)
         alone = _alone(edges.ax[e], edges.ay[e], edges.dx[e], edges.dy[e], other)
-        zeros, ones = np.zeros(len(e)), np.ones(len(e))
-        return Frame(kx, ky, x0, y0, a, d, unit, zeros, ones, other.tolist(), alone.tolist())
+        zeros, ones = _limits(len(e))
+        return Frame(kx, ky, x0, y0, a, d, unit, zeros, ones, other, alone)
+
+
+_UNKNOWN: Any = object()
+
+
+@lru_cache(maxsize=1024)
+def _limits(count: int) -> tuple[FloatArray, FloatArray]:
+    """Return zeros and ones, shared by all frames of a size."""
+    return np.zeros(count), np.ones(count)
 
 
 def _alone(
