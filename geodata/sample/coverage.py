@@ -20,7 +20,7 @@ from geodata.sample.naming import AreaNames
 from geodata.sample.partition import Division
 from geodata.sample.terrain import METRIC_EPSG, Terrain, centre, generator, polygon_of
 from gridsvc.codes import CellCode
-from gridsvc.crs import STORAGE_EPSG, to_storage
+from gridsvc.crs import STORAGE_EPSG, to_metric, to_storage
 from gridsvc.errors import GridsvcError
 from gridsvc.types import FloatArray, IntArray, ObjectArray
 
@@ -117,7 +117,7 @@ def make_ground(terrain: Terrain, division: Division, seed: int) -> Ground:
     cells = gpd.GeoDataFrame(
         frame.iloc[order].set_index("code"), geometry=list(stored[order]), crs=STORAGE_EPSG
     )
-    cells["area_m2"] = shapely.area(metric[order])
+    cells["area_m2"] = shapely.area(to_metric(stored[order], METRIC_EPSG))
     river_ll = to_storage(river, METRIC_EPSG)
     exclusions = gpd.GeoDataFrame(
         {

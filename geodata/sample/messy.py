@@ -206,7 +206,7 @@ def _shapefile(frame: gpd.GeoDataFrame, path: Path, *, keep_prj: bool) -> Path:
 def _spoil_cases(
     table: pd.DataFrame, rng: np.random.Generator, defects: list[dict[str, Any]]
 ) -> pd.DataFrame:
-    table = table.astype({"小类代码": object, "标题": object})
+    table = table.drop(columns="坐标基准").astype({"小类代码": object, "标题": object})
     form = rng.integers(0, 3, len(table))
     for column in ("上报时间", "截止时间", "结案时间"):
         table[column] = [_date(text, k) for text, k in zip(table[column], form, strict=True)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -75,7 +74,8 @@ def write_city(city: SampleCity, folder: Path | str, *, messy: bool = False) -> 
     Returns
     -------
     list of Path
-        In the order in which they should be imported, ``truth.json`` last.
+        In the order in which they should be imported, ``truth.json`` last. The plan has to be
+        published after the cells and exclusions, before the records that lie in it.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def write_city(city: SampleCity, folder: Path | str, *, messy: bool = False) -> 
 
 
 def renamed(city: SampleCity, layer: str) -> pd.DataFrame:
-    """Return a layer as a plain table with Chinese column names, places as 经度 and 纬度.
+    """Return a layer as a plain table with Chinese column names, places as 经度, 纬度 and 坐标基准.
 
     Parameters
     ----------
@@ -115,6 +115,7 @@ def renamed(city: SampleCity, layer: str) -> pd.DataFrame:
         places = frame.geometry.to_numpy()
         table["经度"] = shapely.get_x(places)
         table["纬度"] = shapely.get_y(places)
+        table["坐标基准"] = "cgcs2000"
     for column in table.columns:
         if isinstance(table[column].dtype, pd.DatetimeTZDtype):
             local = table[column].dt.tz_convert(_ZONE)
@@ -142,12 +143,11 @@ def _contract(city: SampleCity, layer: str) -> gpd.GeoDataFrame:
 
 def _vector(frame: gpd.GeoDataFrame, path: Path) -> Path:
     path.unlink(missing_ok=True)
-    options: dict[str, Any] = {}
     if path.suffix == ".geojson":
-        # GeoJSON is WGS 84 by RFC 7946; CGCS2000 equals it at this precision.
+        # GeoJSON is WGS 84 by RFC 7946; CGCS2000 equals it at this precision. The driver's
+        # COORDINATE_PRECISION=9 moves single vertices; its default brings all of them back.
         frame = frame.set_crs(4326, allow_override=True)
-        options = {"COORDINATE_PRECISION": "9", "RFC7946": "NO"}
-    pyogrio.write_dataframe(frame, path, layer=path.stem, encoding="utf-8", **options)
+    pyogrio.write_dataframe(frame, path, layer=path.stem, encoding="utf-8")
     return path
 
 
