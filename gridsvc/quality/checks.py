@@ -16,7 +16,7 @@ import shapely
 from gridsvc.crs import to_metric, to_storage
 from gridsvc.quality.findings import FindingList, place_of
 from gridsvc.quality.segments import SegmentTable, ordered
-from gridsvc.quality.shapes import THIN_M, mended, polygonal, wide
+from gridsvc.quality.shapes import THIN_M, inside_of, mended, polygonal, wide
 from gridsvc.quality.slivers import narrow_spaces
 from gridsvc.types import ObjectArray
 
@@ -139,7 +139,7 @@ def union_and_gaps(shapes: Shapes, matched: bool) -> tuple[ObjectArray, ObjectAr
         faces = table.faces()
         if len(faces) == 0:
             return faces, faces, table
-        inside = shapely.point_on_surface(faces)
+        inside = inside_of(faces)
         hit = np.zeros(len(faces), dtype=bool)
         hit[shapely.STRtree(sound).query(inside, predicate="intersects")[0]] = True
         return faces[hit], faces[~hit], table
@@ -217,7 +217,7 @@ def check_territory(
         found.add("uncovered_territory", near(piece), piece, measure=float(area))
     for piece, area in zip(*wide(shapely.difference(whole, territory), epsg), strict=True):
         figures["outside_m2"] += float(area)
-        inside = shapely.point_on_surface(piece)
+        inside = inside_of(piece)
         found.add("outside_territory", near(inside), piece, measure=float(area))
     return figures
 

@@ -1,9 +1,9 @@
 """Turn a drawn polygon layer into an exact coverage, and account for every square metre moved.
 
-Steps: make valid, estimate how far borders miss each other, snap and resolve overlaps in the
-metric plane (GEOS ``coverage_clean``), round point by point to the storage lattice, give split-off
-parts and narrow gaps to the neighbour with the longest shared border, fit the declared territory,
-validate again. What would lose a cell, split it or fill a wide gap is asked, not done.
+Steps: make valid, estimate how far borders miss each other, snap and resolve overlaps in a
+local plane of metres (GEOS ``coverage_clean``), round point by point to the storage lattice, give
+split-off parts and narrow gaps to the neighbour with the longest shared border, fit the declared
+territory, validate again. What would lose a cell, split it or fill a wide gap is asked, not done.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def repair(
     work.make_valid()
     work.obey()
     progress("clean", 0.1)
-    discrepancy = estimate_discrepancy(work.metric())
+    discrepancy = estimate_discrepancy(work.ground())
     snap = discrepancy.snap_m if snap_m is None else snap_m
     fill = max(gap_width_m, 2.0 * snap) if fill_width_m is None else fill_width_m
     if not discrepancy.matched:

@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 
 from gridsvc.crs import STORAGE_EPSG, to_metric
-from gridsvc.quality.shapes import polygonal
+from gridsvc.quality.shapes import inside_of, polygonal
 from gridsvc.types import FloatArray, IntArray, ObjectArray
 
 REASONS: dict[str, tuple[str, str]] = {
@@ -146,7 +146,7 @@ def compare(
     gaps = shapely.STRtree(filled) if len(filled) else None
     for k in np.flatnonzero(fresh & (won_area >= _LEAST_ROW_M2)):
         i = int(winner[k])
-        hit = gaps is not None and len(gaps.query(shapely.point_on_surface(won[k]), "intersects"))
+        hit = gaps is not None and len(gaps.query(inside_of(won[k]), "intersects"))
         log.add(
             "gap_filled" if hit or won_width[k] >= 0.1 else "snapped", codes[i], won[k],
             area=float(won_area[k]), before=float(size_before[i]), after=float(size_after[i]),
@@ -211,7 +211,7 @@ def _holder(pieces: ObjectArray, shapes: ObjectArray, not_this: IntArray) -> Int
     """Return for each piece the first cell other than its own that holds it, -1 if none."""
     holder = np.full(len(pieces), len(shapes), dtype=np.int64)
     if len(pieces):
-        inside = shapely.point_on_surface(pieces)
+        inside = inside_of(pieces)
         row, cell = shapely.STRtree(shapes).query(inside, predicate="intersects")
         other = cell != not_this[row]
         np.minimum.at(holder, row[other], cell[other])
@@ -224,6 +224,6 @@ def _covers(pieces: ObjectArray, shapes: ObjectArray, cell: IntArray) -> Any:
     found = np.zeros(len(pieces), dtype=bool)
     known = np.flatnonzero(cell >= 0)
     if len(known):
-        inside = shapely.point_on_surface(pieces[known])
+        inside = inside_of(pieces[known])
         found[known] = shapely.intersects(shapes[cell[known]], inside)
     return found

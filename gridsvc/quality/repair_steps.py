@@ -16,7 +16,6 @@ from gridsvc.crs import (
     metric_epsg_of,
     require_geographic,
     to_metric,
-    to_storage,
 )
 from gridsvc.layers import EXCLUSIONS, normalize
 from gridsvc.quality.absorb import absorb
@@ -27,10 +26,12 @@ from gridsvc.quality.repair_result import RepairResult
 from gridsvc.quality.segments import SegmentTable, ordered
 from gridsvc.quality.shapes import (
     THIN_M,
+    LocalPlane,
     coverage_clean,
     degrees_of,
     gap_key,
     inscribed_width,
+    inside_of,
     polygonal,
     usable_polygons,
     wide,
@@ -68,7 +69,8 @@ class RepairSteps:
         self.filled: list[Any] = []
         self.seen: set[str] = set()
         self.touched = False
-        self._projected: ObjectArray | None = None
+        self.plane = LocalPlane.of(full if len(full) else np.array([shapely.Point(0, 0)]))
+        self._ground: ObjectArray | None = None
         self.area_before = np.zeros(len(self.codes))
         self.dropped = {c for c, a in self.answers.items() if a == "drop"}
         self.before = self.given.copy()
@@ -93,12 +95,11 @@ class RepairSteps:
         shapes = np.asarray(self.exclusions.geometry.array, dtype=object)
         return shapely.union_all(shapely.make_valid(shapes, method="structure"))
 
-    def metric(self) -> ObjectArray:
-        """Shapes that have an area, in metres; projected once until they change."""
-        if self._projected is None:
-            self._projected = to_metric(self.shapes, self.epsg)
-        full: ObjectArray = self._projected[~shapely.is_missing(self._projected)]
-        return full
+    def ground(self) -> ObjectArray:
+        """Shapes that have an area, in metres of the local plane; scaled once until they change."""
+        if self._ground is None:
+            self._ground = self.plane.to(self.shapes[~shapely.is_missing(self.shapes)])
+        return self._ground
 
     def names(self, piece: Any) -> str:
         """Codes of the cells that touch a piece, at most five."""
@@ -112,14 +113,16 @@ class RepairSteps:
         mixed = shapely.get_type_id(self.given) == 7
         valid = shapely.is_valid(self.given)
         self.shapes = usable_polygons(self.given)
-        metric = self.metric()
-        thin = 2.0 * shapely.area(metric) <= THIN_M * shapely.length(metric)
-        self.shapes[np.flatnonzero(~shapely.is_missing(self.shapes))[thin]] = None
-        self._projected = self._projected if not thin.any() else None
+        ground = self.ground()
+        thin = 2.0 * shapely.area(ground) <= THIN_M * shapely.length(ground)
+        if thin.any():
+            self.shapes[np.flatnonzero(~shapely.is_missing(self.shapes))[thin]] = None
+            self._ground = None
         raw = np.zeros(len(self.codes))
         raw[~valid] = shapely.area(to_metric(self.given[~valid], self.epsg))
-        self.metric()
-        after: FloatArray = np.asarray(np.nan_to_num(shapely.area(self._projected)))
+        after: FloatArray = np.asarray(
+            np.nan_to_num(shapely.area(to_metric(self.shapes, self.epsg)))
+        )
         self.area_before = after
         for i in np.flatnonzero(shapely.is_missing(self.shapes) | mixed | ~valid):
             code, fixed = self.codes[i], self.shapes[i]
@@ -149,7 +152,7 @@ class RepairSteps:
                 self.log.add("dropped", code, shape, area=area, before=area, after=0.0)
                 self.shapes[i] = None
                 self.before[i] = None
-                self._projected = None
+                self._ground = None
         for i, code in enumerate(self.codes):
             if self.answers.get(code) != "carve" or self.shapes[i] is None:
                 continue
@@ -158,7 +161,7 @@ class RepairSteps:
                 if j != i and self.answers.get(self.codes[int(j)]) != "carve":
                     rest = shapely.difference(self.shapes[j], self.shapes[i])
                     self.shapes[j] = polygonal(canonical_geometry(rest))
-                    self._projected = None
+                    self._ground = None
 
     def clean(self, snap: float, fill: float, *, retry: bool) -> float:
         """Snap and resolve overlaps.
@@ -170,7 +173,7 @@ class RepairSteps:
         best: tuple[int, float, ObjectArray] | None = None
         for halving in range(_RETRIES if retry else 1):
             tolerance = max(LEAST_SNAP_M, snap / 2**halving)
-            shapes = self._cleaned(self.shapes[present], tolerance, self.metric())
+            shapes = self._cleaned(self.shapes[present], tolerance, self.ground())
             losses = self._losses(present, shapes, fill)
             if best is None or losses < best[0]:
                 best = (losses, tolerance, shapes)
@@ -179,19 +182,19 @@ class RepairSteps:
         if best is None:
             return snap
         self.shapes[present] = best[2]
-        self._projected = None
+        self._ground = None
         return best[1]
 
     def _cleaned(
-        self, shapes: ObjectArray, tolerance: float, metric: ObjectArray | None = None
+        self, shapes: ObjectArray, tolerance: float, ground: ObjectArray | None = None
     ) -> ObjectArray:
-        """Clean in the metric plane and round to the lattice until the edges match there too."""
+        """Clean in the local plane and round to the lattice until the edges match there too."""
         current = shapes
         for _ in range(_ROUNDS):
             full = np.flatnonzero(~shapely.is_missing(current))
-            ground = to_metric(current[full], self.epsg) if metric is None else metric
-            metric = None
-            stored = to_storage(coverage_clean(ground, tolerance), self.epsg)
+            drawn = self.plane.to(current[full]) if ground is None else ground
+            ground = None
+            stored = self.plane.back(coverage_clean(drawn, tolerance))
             result = np.full(len(current), None, dtype=object)
             result[full] = usable_polygons(stored)
             current = result
@@ -250,7 +253,7 @@ class RepairSteps:
         present = self.shapes[~shapely.is_missing(self.shapes)]
         faces = SegmentTable.of(present).faces()
         covered = np.zeros(len(faces), dtype=bool)
-        inside = shapely.point_on_surface(faces)
+        inside = inside_of(faces)
         covered[shapely.STRtree(present).query(inside, predicate="intersects")[0]] = True
         gaps: ObjectArray = faces[~covered]
         return gaps
@@ -328,15 +331,15 @@ class RepairSteps:
             if shapely.coverage_is_valid(shapes, gap_width=degrees_of(gap_width_m, shapes)):
                 self.touched = False
                 return closed_any
-            spaces = narrow_spaces(to_metric(shapes, self.epsg), gap_width_m, reach=0.55)
+            spaces = narrow_spaces(self.plane.to(shapes), gap_width_m, reach=0.55)
             if not spaces:
                 return closed_any
-            found = to_storage(np.array([g for g, _ in spaces], dtype=object), self.epsg)
+            found = self.plane.back(np.array([g for g, _ in spaces], dtype=object))
             loose, _ = wide(found, self.epsg)
             enclosed = self._gaps()
             barred = [] if self.barred is None else [self.barred]
             taken = shapely.union_all(np.array([*enclosed, *barred], dtype=object))
-            loose = loose[~shapely.intersects(shapely.point_on_surface(loose), taken)]
+            loose = loose[~shapely.intersects(inside_of(loose), taken)]
             if len(loose) == 0:
                 return closed_any
             loose = self._join(loose)
@@ -349,7 +352,7 @@ class RepairSteps:
         if self.touched or not self._all_valid():
             present = self.shapes[~shapely.is_missing(self.shapes)]
             if not self._matched(present):
-                self._projected = None
+                self._ground = None
                 self.clean(LEAST_SNAP_M, 0.0, retry=False)
 
     def _all_valid(self) -> bool:
@@ -416,7 +419,7 @@ class RepairSteps:
             old = self.before[i]
             if old is None or code in asked or after[i] >= _SHRUNK * before[i]:
                 continue
-            by = self.names(shapely.point_on_surface(old))
+            by = self.names(inside_of(old))
             if after[i] == 0.0:
                 self.open.append(ask("vanished", code, old, by=by))
             elif code not in self.answers:

@@ -76,7 +76,7 @@ class SegmentTable:
         ring_of_cell = ring_of_cell.astype(np.int64)
         ring_owner = np.repeat(kept, np.diff(ring_of_cell))
         shell = np.zeros(len(ring_owner), dtype=bool)
-        shell[offsets[1][:-1]] = True
+        shell[offsets[1][:-1][np.diff(offsets[1]) > 0]] = True
         filled = np.diff(ring_ends) > 0
         if not filled.all():  # a polygon may have empty holes
             ring_owner, shell = ring_owner[filled], shell[filled]
