@@ -30,7 +30,7 @@ COSTLY = r"/(analysis|patrols|maps|findings|exports)|^/maps"
 NOT_MEANT = CHECKS.get_by_names(["positive_data_acceptance", "negative_data_rejection"])
 
 
-def effort(examples: int) -> Any:
+def effort(examples: int) -> settings:
     return settings(
         max_examples=examples,
         deadline=None,
