@@ -296,7 +296,7 @@ def _cell_duties(
     rest = np.array([c for c in codes if c not in vacant])
     few = max(1, round(len(codes) * _DOUBLED_SHARE))
     drawn = rng.choice(rest, 3 * few, replace=False)
-    doubled, past, future = (sorted(drawn[i * few : (i + 1) * few]) for i in range(3))
+    doubled, past, future = ({str(c) for c in drawn[i * few : (i + 1) * few]} for i in range(3))
     by_cell: dict[str, list[str]] = {}
     by_community: dict[str, list[str]] = {}
     workers = staff[staff["role"] == "community_worker"]
@@ -338,9 +338,9 @@ def _cell_duties(
         book.add(str(role), ("cell", str(cell)), person=str(person))
     return {
         "cells_without_leader": sorted(str(c) for c in vacant),
-        "cells_with_two_leaders": [str(c) for c in doubled],
-        "handover_past": {"cells": [str(c) for c in past], "at": HANDOVER_PAST.isoformat()},
-        "handover_future": {"cells": [str(c) for c in future], "at": HANDOVER_FUTURE.isoformat()},
+        "cells_with_two_leaders": sorted(doubled),
+        "handover_past": {"cells": sorted(past), "at": HANDOVER_PAST.isoformat()},
+        "handover_future": {"cells": sorted(future), "at": HANDOVER_FUTURE.isoformat()},
     }
 
 

@@ -151,13 +151,15 @@ def _points_of(
         points, position = beside_streets(ground, arcs, count, rng)
     elif category.key in ("community_center", "subdistrict_office"):
         level = "community_code" if category.key == "community_center" else "subdistrict_code"
-        codes = cells[level].to_numpy()
-        areas = np.unique(codes)
-        population = cells["population"].to_numpy(dtype=float) + 1.0
-        chosen = rng.choice(areas, size=min(count, len(areas)), replace=False)
-        position = np.array(
-            [int(np.argmax(np.where(codes == code, population, -1.0))) for code in sorted(chosen)]
+        # The centre stands in the most populous cell of its area.
+        largest = (
+            cells.reset_index()
+            .sort_values("population", ascending=False, kind="stable")
+            .drop_duplicates(level)
+            .sort_values(level)
         )
+        chosen = rng.choice(len(largest), size=min(count, len(largest)), replace=False)
+        position = largest.index.to_numpy()[np.sort(chosen)]
         if count > len(position):
             position = np.concatenate([position, rng.choice(lived, count - len(position))])
         points = posts_in(ground.metric[position], rng)
