@@ -27,6 +27,7 @@ import shapely
 from rich.console import Console
 from rich.table import Table
 
+from geodata.sample import build_city
 from gridsvc.locate import Locator
 from tests.benchmarks.coverages import jittered
 from tests.benchmarks.locate_server import QUERY, fill
@@ -376,6 +377,8 @@ def main(arguments: list[str]) -> None:
     cells = jittered(26, 27, seed=1)
     vertices = int(shapely.get_num_coordinates(cells.geometry.to_numpy()).mean())
     bulk_table(cells, f"{len(cells)} cells, {vertices} vertices each", own=3_000_000, peers=200_000)
+    city = build_city().cells
+    bulk_table(city, f"sample city, {len(city)} cells", own=3_000_000, peers=200_000)
     one_table(cells)
     http_table(cells)
     if "--full" in arguments:
