@@ -127,4 +127,4 @@ def _attributes(
             old_text = None if pd.isna(was) else str(was)
             new_text = None if pd.isna(now) else str(now)
             rows.append({"code": str(code), "field": column, "old": old_text, "new": new_text})
-    return pd.DataFrame(rows, columns=["code", "field", "old", "new"])
+    return pd.DataFrame(rows, columns=["code", "field", "old", "new"], dtype=object)

@@ -93,5 +93,5 @@ def _rows(shapes: ObjectArray, names: list[str]) -> list[int]:
     x, y = shapely.get_x(inside), shapely.get_y(inside)
     bounds = shapely.bounds(shapes)
     height = float(np.median(bounds[:, 3] - bounds[:, 1])) or 1.0
-    row = np.floor((y.max() - y) / height).astype(int)
+    row = np.round((y.max() - y) / height).astype(int)
     return sorted(range(len(shapes)), key=lambda i: (int(row[i]), x[i], -y[i], names[i]))
