@@ -186,7 +186,7 @@ def plan_point_rounds(
         cells=_frame(cells, layers.CELLS),
         streets=_frame(streets, layers.STREETS),
         lower_bound_m=_bound(distances, visited),
-        notes=_notes(network, points, chosen, window, rounds),
+        notes=_notes(network, points, window, rounds),
         window=window,
         max_snap_m=max_snap_m,
     )
@@ -325,8 +325,7 @@ def _frame(frame: gpd.GeoDataFrame | None, layer: layers.Layer) -> gpd.GeoDataFr
 def _notes(
     network: WalkNetwork,
     points: gpd.GeoDataFrame,
-    chosen: gpd.GeoDataFrame,
-    window: str | None,
+    window: Window | None,
     rounds: Sequence[PatrolRound],
 ) -> tuple[Note, ...]:
     notes = []
@@ -339,8 +338,8 @@ def _notes(
                 f"the streets fall into {parts} parts; the largest holds {share:.1%} of the metres",
             )
         )
-    if window is not None:
-        other = len(points) - len(chosen)
+    other = len(points) - len(points_in_window(points, window))
+    if other:
         notes.append(
             Note(
                 f"仅{'日间' if window == 'day' else '夜间'}点位,另一时段的 {other} 个点未列入",

@@ -120,6 +120,10 @@ def test_windows_filter():
     assert sorted(s.point_id for s in night.rounds[0].stops) == ["P001", "P002", "P004", "P006"]
     assert night.verified == ()
     assert night.rounds[0].window == "night"
+    assert any("3 of the other window" in note.en for note in night.notes)
+    frame.loc["P001", "geometry"] = None
+    assert any("3 of the other window" in n.en for n in plan(frame, window="night").notes)
+    assert plan(points(PLACES), window="day").notes == ()
 
 
 def test_a_short_shift_drops_points_and_keeps_the_limit():
