@@ -281,7 +281,7 @@ def polygons_by_code(raw: RawLayer, code: str = "") -> Any:
         If it holds no polygons, or a stated column is not there.
     """
     from gridsvc.services.attributes import Reading, read_attributes
-    from gridsvc.services.import_cells import polygons_of
+    from gridsvc.services.import_shapes import polygons_of
     from gridsvc.services.raw import ImportOptions
 
     stated = {"code": code} if code else {}

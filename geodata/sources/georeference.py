@@ -14,17 +14,16 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from geodata.sources.plausibility import check_plausible, crs_name, swap_faults, swapped_rows
 from gridsvc import datum as datums
 from gridsvc.crs import STORAGE_EPSG, canonical, transformer
-from gridsvc.errors import CrsMissing, Fault, InputError, RejectedRows, WrongCrs
+from gridsvc.errors import CrsMissing, Fault, InputError, RejectedRows
 from gridsvc.services.raw import Note
 from gridsvc.types import BoolArray, Datum, FloatArray, ObjectArray
 
 Swap = Literal["none", "rows", "all"]
 # These equal the storage system at 0.1 mm: no step of PROJ between them.
 _SAME = {4490, 4326, 3824, 4979, 4480, 4479}
-_NEAR, _FAR = 2.0, 8.0
-_METRES_PER_DEGREE = 111_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +54,6 @@ def parse_crs(text: Any, *, source: str) -> CRS:
             reason=f"{source}:无法识别坐标系“{str(text)[:60]}”,请写成 EPSG:4548 的形式 · "
             f"unknown coordinate system '{str(text)[:60]}', write it like EPSG:4548"
         ) from None
-
-
-def crs_name(crs: CRS) -> str:
-    """Return ``EPSG:n`` where the system has a code, else its name."""
-    code = crs.to_epsg(min_confidence=60)
-    return f"EPSG:{code}" if code else str(crs.name)
 
 
 def georeference(
@@ -127,7 +120,7 @@ def georeference(
     check_plausible(centres, system)
     rows = swapped_rows(centres, system)
     if rows.any() and swap != "rows":
-        raise RejectedRows(source=source, faults=_swap_faults(rows, centres, field))
+        raise RejectedRows(source=source, faults=swap_faults(rows, centres, field))
     if rows.any():
         geometry = _exchange(geometry, rows)
         listing = ", ".join(str(i + 1) for i in np.flatnonzero(rows)[:20])
@@ -142,162 +135,9 @@ def georeference(
     return Placed(moved, crs_name(system), chosen_datum, tuple(notes), invalid, source_x, source_y)
 
 
-def check_plausible(centres: FloatArray, system: CRS) -> None:
-    """Raise ``WrongCrs`` if most rows cannot be in that system."""
-    known = centres[np.isfinite(centres).all(axis=1)]
-    if len(known) == 0:
-        return
-    x, y = (float(v) for v in np.median(known, axis=0))
-    name = crs_name(system)
-    if system.is_geographic:
-        if abs(x) <= 180 and abs(y) <= 90:
-            _check_area(x, y, x, y, system, name)
-            return
-        if abs(y) <= 180 and abs(x) <= 90:
-            raise _swapped(name, x, y)
-        options = zone_hints(x, y)
-        raise WrongCrs(
-            crs=name,
-            reason_zh=f"x={x:,.0f}, y={y:,.0f} 是米制坐标,不是经纬度",
-            reason_en=f"x={x:,.0f}, y={y:,.0f} are metres, not degrees",
-            hint_zh=f"请用 --crs 指明投影坐标系{options[0]}",
-            hint_en=f"state the projected system with --crs{options[1]}",
-        )
-    if abs(x) <= 180 and abs(y) <= 90:
-        raise WrongCrs(
-            crs=name,
-            reason_zh=f"x={x:.5f}, y={y:.5f} 是经纬度,不是投影坐标",
-            reason_en=f"x={x:.5f}, y={y:.5f} are degrees, not projected coordinates",
-            hint_zh="请用 --crs EPSG:4490(或 EPSG:4326)并视情况加 --datum",
-            hint_en="use --crs EPSG:4490 (or EPSG:4326), with --datum where needed",
-        )
-    _check_prefix(x, y, system, name)
-    lon, lat = transformer(system.to_wkt(), STORAGE_EPSG).transform(x, y)
-    _check_area(float(lon), float(lat), x, y, system, name)
-
-
-def zone_hints(x: float, y: float) -> tuple[str, str]:
-    """Return which CGCS2000 zone an easting with prefix names, as Chinese and English text."""
-    prefix = int(x // 1_000_000)
-    if 1e6 < abs(y) < 6.5e6:
-        if 25 <= prefix <= 45:
-            code = 4513 + prefix - 25
-            return (f",带号 {prefix} 对应 EPSG:{code}", f"; prefix {prefix} means EPSG:{code}")
-        if 13 <= prefix <= 23:
-            code = 4491 + prefix - 13
-            return (
-                f",带号 {prefix} 对应 EPSG:{code}(6 度带)",
-                f"; prefix {prefix} means EPSG:{code} (6-degree)",
-            )
-        if 1e5 < x < 9e5:
-            return (
-                ",例如 EPSG:4534–4554(3 度带,不带带号)",
-                ", for example EPSG:4534–4554 (3-degree, no prefix)",
-            )
-    return ("", "")
-
-
-def swapped_rows(centres: FloatArray, system: CRS) -> BoolArray:
-    """Return the rows that lie far from the others but near them after exchanging x and y."""
-    result = np.zeros(len(centres), dtype=bool)
-    known = np.isfinite(centres).all(axis=1)
-    if known.sum() < 3:
-        return result
-    middle = np.median(centres[known], axis=0)
-    scale = 1.0 if system.is_geographic else _METRES_PER_DEGREE
-    with np.errstate(invalid="ignore"):
-        away = np.abs(centres - middle).max(axis=1) > _FAR * scale
-        fits = np.abs(centres[:, ::-1] - middle).max(axis=1) < _NEAR * scale
-    return np.asarray(known & away & fits, dtype=bool)
-
-
 def _datum_name(system: CRS) -> str:
     geodetic = system.geodetic_crs
     return "" if geodetic is None else str(geodetic.name)
-
-
-def _check_prefix(x: float, y: float, system: CRS, name: str) -> None:
-    operation = system.coordinate_operation
-    if operation is None or "Transverse Mercator" not in operation.method_name:
-        return
-    easting = {p.name: p.value for p in operation.params}.get("False easting")
-    if easting is None:
-        return
-    prefix_crs, prefix_data = int(float(easting) // 1_000_000), int(x // 1_000_000)
-    if prefix_crs == 0 and 13 <= prefix_data <= 45:
-        zh, en = zone_hints(x, y)
-        raise WrongCrs(
-            crs=name,
-            reason_zh=f"东坐标 {x:,.0f} 带有带号 {prefix_data},而该坐标系不带带号",
-            reason_en=f"easting {x:,.0f} carries zone prefix {prefix_data}, the system has none",
-            hint_zh=f"请用 --crs 指明带带号的坐标系{zh}",
-            hint_en=f"state the system with zone prefix with --crs{en}",
-        )
-    if prefix_crs >= 13 and 0 < x < 1_000_000:
-        code = 4534 + prefix_crs - 25 if prefix_crs >= 25 else 4502 + prefix_crs - 13
-        raise WrongCrs(
-            crs=name,
-            reason_zh=f"东坐标 {x:,.0f} 没有带号,而该坐标系的带号是 {prefix_crs}",
-            reason_en=f"easting {x:,.0f} has no zone prefix, the system has {prefix_crs}",
-            hint_zh=f"请改用不带带号的坐标系,例如 --crs EPSG:{code}",
-            hint_en=f"use the system without prefix, for example --crs EPSG:{code}",
-        )
-
-
-def _check_area(lon: float, lat: float, x: float, y: float, system: CRS, name: str) -> None:
-    """Compare with where the system is used, generously: three degrees around."""
-    area = system.area_of_use
-    if area is None or area.west > area.east:
-        return
-
-    def within(a: float, b: float) -> bool:
-        return bool(
-            np.isfinite([a, b]).all()
-            and area.west - 3 <= a <= area.east + 3
-            and area.south - 3 <= b <= area.north + 3
-        )
-
-    if within(lon, lat):
-        return
-    if system.is_geographic:
-        swapped = within(lat, lon)
-    else:
-        other = transformer(system.to_wkt(), STORAGE_EPSG).transform(y, x)
-        swapped = within(float(other[0]), float(other[1]))
-    if swapped:
-        raise _swapped(name, x, y)
-    raise WrongCrs(
-        crs=name,
-        reason_zh=f"坐标落在 {lon:.3f}, {lat:.3f},不在该坐标系的适用范围({area.name})",
-        reason_en=f"they fall at {lon:.3f}, {lat:.3f}, outside its area of use ({area.name})",
-        hint_zh="请核对 --crs",
-        hint_en="check --crs",
-    )
-
-
-def _swapped(name: str, x: float, y: float) -> WrongCrs:
-    return WrongCrs(
-        crs=name,
-        reason_zh=f"x={x:,.5f}, y={y:,.5f} 的两个坐标颠倒了",
-        reason_en=f"the axes of x={x:,.5f}, y={y:,.5f} are swapped",
-        hint_zh="请用 --swap all 交换两轴,或在源文件中改正",
-        hint_en="use --swap all to exchange the axes, or correct the file",
-    )
-
-
-def _swap_faults(rows: BoolArray, centres: FloatArray, field: str) -> list[Fault]:
-    return [
-        Fault(
-            int(i) + 1,
-            field,
-            f"{centres[i, 0]:.6f}, {centres[i, 1]:.6f}",
-            "两个坐标颠倒了(交换后与其他行相符)",
-            "the two coordinates are swapped (exchanged they fit the other rows)",
-            "请改正该行,或用 --swap rows 自动交换这些行",
-            "correct the row, or use --swap rows to exchange such rows",
-        )
-        for i in np.flatnonzero(rows)
-    ]
 
 
 def _flat(geometry: ObjectArray, notes: list[Note]) -> ObjectArray:

@@ -51,7 +51,8 @@ def main(arguments: list[str]) -> None:
         planning.publish(storage, report.plan_id, datetime(2016, 1, 1, tzinfo=UTC), now)
         mark("publish")
         storage.dispose()
-    print(f"\n{report.rows} areas of Tainan, {len(report.repairs or ())} repairs")
+    repairs = 0 if report.repairs is None else len(report.repairs)
+    print(f"\n{report.rows} areas of Tainan, {repairs} repairs")
     print(f"{'stage':<26}{'wall s':>9}{'CPU s':>9}")
     for stage, wall, cpu in stages:
         print(f"{stage:<26}{wall:>9.2f}{cpu:>9.2f}")

@@ -1,0 +1,143 @@
+"""What imported rows refer to: units, classes and points, by id or by name, with near ones."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+import pandas as pd
+
+from gridsvc.codes import normalize_name
+from gridsvc.errors import Fault
+from gridsvc.layers import UNITS, normalize
+from gridsvc.services.attributes import Reading
+from gridsvc.services.fields import UNIT_ID, column_key
+from gridsvc.services.ports import UnitOfWork
+from gridsvc.services.raw import ImportOptions, Note
+
+
+def unit_ids(work: UnitOfWork, reading: Reading, options: ImportOptions) -> pd.DataFrame | None:
+    """Replace unit names by ids.
+
+    Unknown names are created as units unless refused; an unknown id is always a fault, because
+    nothing but a typing error can be meant.
+    """
+    known = work.records("units").frame()
+    shown = reading.shown("unit_id")
+    by_id = column_key(shown) in {column_key(n) for n in ("unit_id", *UNIT_ID)}
+    if by_id and known.empty:
+        reading.notes.append(
+            Note(
+                "尚未导入责任单位,单位编号未核对", "no units are loaded; unit ids were not checked"
+            )
+        )
+        return None
+    by_name = {normalize_name(str(n)): str(k) for k, n in known["name"].items()}
+    ids = {str(k) for k in known.index}
+    strict = by_id or options.unknown_units == "refuse"
+    created: dict[str, str] = {}
+    result: list[str | None] = []
+    for row, value in enumerate(reading.table["unit_id"], start=1):
+        text = None if value is None else str(value)
+        found = text if text is None or text in ids else by_name.get(normalize_name(text))
+        if text is not None and found is None:
+            if strict:
+                labels = [*ids, *map(str, known["name"])]
+                reading.faults.append(_unknown(row, shown, text, labels, "责任单位", "unit"))
+            else:
+                found = created.setdefault(normalize_name(text), text)
+        result.append(found)
+    reading.table["unit_id"] = pd.Series(result, index=reading.table.index, dtype=object)
+    if not created:
+        return None
+    names = list(created.values())
+    listing = "、".join(names[:10]) + ("…" if len(names) > 10 else "")
+    reading.notes.append(
+        Note(
+            f"新建了 {len(names)} 个责任单位:{listing}",
+            f"{len(names)} units were created: {listing}",
+        )
+    )
+    return normalize(
+        pd.DataFrame({"unit_id": names, "name": names, "kind": "team"}), UNITS, source="units"
+    )
+
+
+def class_codes(work: UnitOfWork, reading: Reading) -> None:
+    """Replace class names by codes; unknown ones are faults with near suggestions."""
+    catalogue = work.records("classes").frame()
+    if catalogue.empty:
+        reading.notes.append(
+            Note(
+                "尚未导入问题类别目录,类别未核对",
+                "no class catalogue is loaded; classes were not checked",
+            )
+        )
+        return
+    codes = {str(c): str(c) for c in catalogue.index}
+    names: dict[str, str] = {}
+    twice: set[str] = set()
+    for code, name in catalogue["name"].items():
+        key = normalize_name(str(name))
+        if key in names:
+            twice.add(key)
+        names[key] = str(code)
+    labels = [f"{c} {n}" for c, n in catalogue["name"].items()]
+    major = dict(zip(catalogue.index, catalogue["major_code"], strict=True))
+    result: list[str | None] = []
+    for row, value in enumerate(reading.table["class_code"], start=1):
+        text = None if value is None else str(value)
+        if text is None:
+            result.append(None)
+            continue
+        key = normalize_name(text)
+        found = codes.get(text) or (None if key in twice else names.get(key))
+        if found is None:
+            near = _near(text, [*codes, *[str(n) for n in catalogue["name"]]])
+            shown = [x for x in labels if x.split(" ")[0] in near or x.split(" ", 1)[1] in near]
+            tip_zh = "请用类别代码" if key in twice else "请核对类别代码"
+            reading.faults.append(
+                Fault(
+                    row,
+                    reading.shown("class_code"),
+                    text[:80],
+                    "未知类别",
+                    "unknown class",
+                    f"相近的类别:{'、'.join(shown[:3])}"
+                    if shown
+                    else f"{tip_zh}(gridsvc export classes)",
+                    f"near ones: {', '.join(shown[:3])}"
+                    if shown
+                    else "check the class code (gridsvc export classes)",
+                )
+            )
+        result.append(found)
+    reading.table["class_code"] = pd.Series(result, index=reading.table.index, dtype=object)
+    told = reading.table.get("major_code")
+    majors = pd.Series([major.get(c) for c in result], index=reading.table.index, dtype=object)
+    reading.table["major_code"] = majors if told is None else majors.where(majors.notna(), told)
+
+
+def references(reading: Reading, name: str, known: list[str], zh: str, en: str) -> None:
+    """Note a fault for each value that names no known record."""
+    present = set(known)
+    for row, value in enumerate(reading.table[name], start=1):
+        if value is not None and str(value) not in present:
+            reading.faults.append(_unknown(row, reading.shown(name), str(value), known, zh, en))
+
+
+def _near(text: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(text, sorted(set(known)), n=3, cutoff=0.5)
+
+
+def _unknown(row: int, name: str, text: str, known: Iterable[str], zh: str, en: str) -> Fault:
+    near = _near(text, map(str, known))
+    return Fault(
+        row,
+        name,
+        text[:80],
+        f"未知的{zh}",
+        f"unknown {en}",
+        f"相近的:{'、'.join(near)}" if near else f"请先导入{zh}或改正该值",
+        f"near ones: {', '.join(near)}" if near else f"import the {en}s first or correct the value",
+    )
