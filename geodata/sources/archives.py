@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from gridsvc.errors import UnreadableSource
@@ -146,6 +148,36 @@ def unpack(path: Path, folder: Path, *, max_unpacked_mb: int) -> list[Path]:
                 ) from error
             written.append(target)
     return sorted(written)
+
+
+def gunzip(path: Path, folder: Path, *, max_unpacked_mb: int) -> Path:
+    """Unpack a ``.gz`` file below ``folder``, stopping where it outgrows the limit.
+
+    Raises
+    ------
+    UnreadableSource
+        If it is damaged or unpacks to more than allowed.
+    """
+    target = folder / path.stem
+    left = max_unpacked_mb * 2**20
+    try:
+        with gzip.open(path) as stream, target.open("wb") as out:
+            while chunk := stream.read(_CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise _refuse(
+                        path,
+                        f"解压后超过上限 {max_unpacked_mb} MiB",
+                        f"it unpacks to more than {max_unpacked_mb} MiB",
+                        "请自行解压后导入,或提高 GRIDSVC_MAX_UNPACKED_MB",
+                        "unpack it yourself, or raise GRIDSVC_MAX_UNPACKED_MB",
+                    )
+                out.write(chunk)
+    except (gzip.BadGzipFile, EOFError, zlib.error, OSError) as error:
+        raise _refuse(
+            path, "不是有效的 .gz 文件", "not a valid .gz file", "请重新压缩", "pack it again"
+        ) from error
+    return target
 
 
 def _refuse(path: Path, zh: str, en: str, hint_zh: str, hint_en: str) -> UnreadableSource:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from geodata.sources import parquet, tables, vector
-from geodata.sources.archives import unpack
+from geodata.sources.archives import gunzip, unpack
 from geodata.sources.content import Content, choose_layer, refuse
 from geodata.sources.encodings import sibling
 from geodata.sources.georeference import Swap, georeference
@@ -23,7 +23,7 @@ from gridsvc.services.raw import RawLayer
 from gridsvc.types import Datum
 
 SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-ARCHIVES = (".zip", ".kmz")
+ARCHIVES = (".zip", ".kmz", ".gz")
 SUFFIXES = (
     *vector.SUFFIXES,
     *parquet.SUFFIXES,
@@ -50,8 +50,8 @@ def open_source(
     Parameters
     ----------
     path : path
-        Shapefile (loose or zipped), GeoPackage, GeoJSON, KML/KMZ, FlatGeobuf, GML, MapInfo, DXF,
-        (Geo)Parquet, CSV or XLSX.
+        Shapefile, GeoPackage, GeoJSON, KML/KMZ, FlatGeobuf, GML, MapInfo, DXF, (Geo)Parquet, CSV
+        or XLSX, loose or in a ``.zip`` or ``.gz``.
     layer : str, optional
         Layer or sheet; needed when the file has several.
     crs : str, optional
@@ -88,8 +88,10 @@ def open_source(
     digest = digest_of(path)
     with tempfile.TemporaryDirectory(prefix="gridsvc-") as folder:
         file, inner = path, layer
-        if path.suffix.lower() in ARCHIVES:
+        if path.suffix.lower() in (".zip", ".kmz"):
             file, inner = _from_archive(path, Path(folder), layer, max_unpacked_mb)
+        elif path.suffix.lower() == ".gz":
+            file = gunzip(path, Path(folder), max_unpacked_mb=max_unpacked_mb)
         content = _read(file, inner, encoding, columns or {}, max_unpacked_mb)
     name = path.name if content.layer in (None, path.stem) else f"{path.name}:{content.layer}"
     if len(content.attributes) == 0 and (content.geometry is None or len(content.geometry) == 0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -153,6 +154,18 @@ def test_hostile_archives(tmp_path: Path, name: str, size: int, text: str) -> No
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, b"0" * (size * 2**20))
     with pytest.raises(UnreadableSource, match=text):
+        open_source(path)
+
+
+def test_gzipped_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress("编号,名称\n001,创城办\n".encode()))
+    assert open_source(path).frame["名称"].tolist() == ["创城办"]
+    path.write_bytes(gzip.compress(b"0" * (3 * 2**20)))
+    with pytest.raises(UnreadableSource, match="more than 1 MiB"):
+        open_source(path, max_unpacked_mb=1)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UnreadableSource, match="valid"):
         open_source(path)
 
 
