@@ -186,7 +186,7 @@ class TextPopup(MacroElement):
 
     _template = Template(
         "{% macro script(this, kwargs) %}"
-        "{{ this._parent.get_name() }}.bind{{ this.kind }}(gridsvc.text({{ this.text|tojson }}));"
+        "{{ this._parent.get_name() }}.bind{{ this.kind }}(gridsvc.text({{ this.encoded }}));"
         "{% endmacro %}"
     )
     kind = "Popup"
@@ -194,7 +194,9 @@ class TextPopup(MacroElement):
     def __init__(self, text: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._name = f"Text{self.kind}"
-        self.text = str(text)
+        # branca renders the finished script as a template once more, so no brace may stand in it.
+        encoded = script_json(orjson.dumps(str(text)).decode())
+        self.encoded = encoded.replace("{", "\\u007b").replace("}", "\\u007d")
 
 
 class TextTooltip(TextPopup):

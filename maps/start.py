@@ -38,6 +38,7 @@ class StartFacts:
     points: int
     reports: int
     plans: tuple[PlanLine, ...]
+    example: str = "117.64, 26.26"
 
     @property
     def empty(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import geopandas as gpd
+
 from api.bootstrap import Services
 from gridsvc.errors import NoPlanInForce
 from maps import formats
@@ -18,6 +20,7 @@ def start_facts(services: Services) -> StartFacts:
     with services.storage.unit_of_work() as work:
         plans = work.plans.list()
         counts = {layer: work.records(layer).count() for layer in ("staff", "points", "cases")}
+        example = _inside(work.plans.cells(current.id, limit=1)) if current else ""
         communities = len(work.plans.areas(current.id, "community")) if current else 0
     lines = tuple(
         PlanLine(
@@ -39,4 +42,13 @@ def start_facts(services: Services) -> StartFacts:
         points=counts["points"],
         reports=counts["cases"],
         plans=lines,
+        **({"example": example} if example else {}),
     )
+
+
+def _inside(cells: gpd.GeoDataFrame) -> str:
+    """Return a place inside the first cell, as an example that can be located."""
+    if not len(cells):
+        return ""
+    place = cells.geometry.iloc[0].representative_point()
+    return f"{place.x:.6f}, {place.y:.6f}"

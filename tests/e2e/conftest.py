@@ -132,9 +132,8 @@ def visit(chromium: Any) -> Iterator[Open]:
         )
         page.goto(address, wait_until="load")
         if ready:
-            page.wait_for_function(
-                "document.documentElement.dataset.ready === 'true'", timeout=30_000
-            )
+            # A selector, because polling an expression would need unsafe-eval.
+            page.wait_for_selector("html[data-ready=true]", state="attached", timeout=30_000)
         return seen
 
     yield open_page

@@ -28,7 +28,7 @@ def test_language_switches_in_place_and_is_kept_on_reload(served: str, visit: Op
     assert "Cell leader per cell" in panel(seen)
     assert seen.page.locator("html").get_attribute("lang") == "en"
     seen.page.reload(wait_until="load")
-    seen.page.wait_for_function("document.documentElement.dataset.ready === 'true'")
+    seen.page.wait_for_selector("html[data-ready=true]", state="attached")
     assert "Legend" in panel(seen)
     seen.clean()
 
@@ -92,7 +92,7 @@ def test_hotspot_conditions_reload_the_page_with_them(served: str, visit: Open):
     seen.page.fill("input[name=until]", "2026-09-01")
     with seen.page.expect_navigation(wait_until="load"):
         seen.page.click(".gs-form button[type=submit]")
-    seen.page.wait_for_function("document.documentElement.dataset.ready === 'true'")
+    seen.page.wait_for_selector("html[data-ready=true]", state="attached")
     assert "since=2026-06-01" in seen.page.url
     assert "class=" not in seen.page.url
     after = panel(seen)
@@ -207,7 +207,8 @@ def test_one_file_export_opens_without_a_server(served: str, visit: Open, tmp_pa
 
 def test_the_dispatcher_gets_an_answer_on_the_start_page(served: str, visit: Open):
     seen = visit(served + "/", ready=False)
-    seen.page.fill("input[name=at]", "117.64，26.26")
+    example = seen.page.get_attribute("input[name=at]", "placeholder")
+    seen.page.fill("input[name=at]", example.replace(", ", "，"))
     seen.page.click("#locate button")
     seen.page.wait_for_selector("#answer[data-kind=good], #answer[data-kind=note]")
     text = seen.page.inner_text("#answer")
@@ -221,6 +222,4 @@ def test_the_dispatcher_gets_an_answer_on_the_start_page(served: str, visit: Ope
     seen.clean()
     seen.page.fill("input[name=at]", "100, 30")
     seen.page.click("#locate button")
-    seen.page.wait_for_function(
-        "document.querySelector('#answer').textContent.includes('不在任何网格内')"
-    )
+    seen.page.get_by_text("不在任何网格内").first.wait_for()

@@ -111,9 +111,21 @@ def test_nothing_runs_and_every_place_shows_the_text(
     page.wait_for_selector(".leaflet-popup .gs-card")
     assert H in verbatim(seen, ".leaflet-popup")
     # tooltip of the cell under the pointer
+    page.click(".leaflet-popup-close-button")
+    page.wait_for_timeout(400)
     box = page.locator(".folium-map").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2 + 90, box["y"] + box["height"] / 2 + 60)
-    page.mouse.move(box["x"] + box["width"] / 2 + 95, box["y"] + box["height"] / 2 + 65)
+    x, y = page.evaluate(
+        """([lat, lon]) => {
+          const map = window[Object.keys(window).find((key) => key.startsWith('map_'))];
+          map.setView([lat, lon], 15, { animate: false });
+          const at = map.latLngToContainerPoint([lat, lon]);
+          return [at.x, at.y];
+        }""",
+        [builders.SOUTH + 0.008, builders.WEST + 0.008],
+    )
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    page.wait_for_timeout(100)
+    page.mouse.move(box["x"] + x + 3, box["y"] + y + 3)
     page.wait_for_selector(".leaflet-tooltip")
     assert H in verbatim(seen, ".leaflet-tooltip")
     # labels on the map, after zooming out again
@@ -161,7 +173,7 @@ def test_a_shifted_base_map_shifts_the_overlay_and_not_the_coordinates(hostile: 
           const map = window[Object.keys(window).find((key) => key.startsWith('map_'))];
           let found = null;
           map.eachLayer((layer) => {
-            if (found || !layer.getLatLngs || !layer.options.fill) return;
+            if (found || !layer.getLatLngs || layer.options.color !== '#8A94A6') return;
             const ring = layer.getLatLngs().flat(2);
             if (ring.length === 4) found = layer.getBounds().getSouthWest();
           });

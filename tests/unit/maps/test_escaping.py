@@ -48,3 +48,12 @@ def test_folium_layers_with_our_texts_hold_no_markup():
     page = render_html(drawn)
     assert "<img src=x" not in page
     assert "</script><script>window" not in page
+
+
+def test_text_is_never_taken_for_a_template():
+    drawn = OfflineMap(location=(26.2, 117.6), assets="url")
+    marker = folium.CircleMarker((26.2, 117.6)).add_to(drawn)
+    TextPopup("{{ 7 * 191 }}{% if 1 %}seen{% endif %}{# gone #}").add_to(marker)
+    page = render_html(drawn)
+    assert "1337" not in page
+    assert "\\u007b# gone #\\u007d" in page

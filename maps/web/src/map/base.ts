@@ -40,23 +40,24 @@ export function drawBase({ map, payload, decoder, canvas }: Context): void {
     renderer, interactive: false, color: "#8F98A6", lineCap: "butt", opacity: 1,
   });
   const deck = L.polyline(bridges, { renderer, interactive: false, color: "#fff", opacity: 1 });
+  // Options only: the move that ends each zoom draws everything anew.
   const size = () => {
     const zoom = map.getZoom();
     for (const { kind, casing, fill } of drawn) {
       const w = width(kind.widths, zoom);
       const shown = zoom >= kind.from;
-      casing.setStyle({ weight: w + (zoom < 13 ? 0 : 1.6), opacity: shown ? 1 : 0 });
-      fill.setStyle({ weight: w, opacity: shown && zoom >= 13 ? 1 : 0 });
+      Object.assign(casing.options, { weight: w + (zoom < 13 ? 0 : 1.6), opacity: shown ? 1 : 0 });
+      Object.assign(fill.options, { weight: w, opacity: shown && zoom >= 13 ? 1 : 0 });
     }
     const w = width([1.6, 2.6, 4, 7], zoom);
-    bridge.setStyle({ weight: w + 2.5, opacity: zoom >= 13 ? 1 : 0 });
-    deck.setStyle({ weight: w, opacity: zoom >= 13 ? 1 : 0 });
+    Object.assign(bridge.options, { weight: w + 2.5, opacity: zoom >= 13 ? 1 : 0 });
+    Object.assign(deck.options, { weight: w, opacity: zoom >= 13 ? 1 : 0 });
   };
+  size();
   for (const { casing } of drawn) casing.addTo(map);
   if (bridges.length) bridge.addTo(map);
   for (const { fill } of drawn) fill.addTo(map);
   if (bridges.length) deck.addTo(map);
-  size();
   map.on("zoomend", size);
 }
 

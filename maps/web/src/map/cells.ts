@@ -69,7 +69,7 @@ export class CellLayer {
       const zoom = map.getZoom();
       const weight = zoom < 12 ? 0.4 : zoom < 13 ? 0.6 : 1;
       for (const layer of this.layers) layer.options.weight = weight;
-      if (this.painted !== this.strength()) this.paint();
+      if (this.painted !== this.strength()) this.paint(true);
     };
     map.on("zoomend", thin);
     thin();
@@ -91,13 +91,16 @@ export class CellLayer {
     return this.context.map.getZoom() < 14 ? 0.6 : 0.35;
   }
 
-  paint(): void {
+  /** Class every cell; `quiet` leaves the drawing to the move that follows a zoom. */
+  paint(quiet = false): void {
     const { patterns } = this.context;
     const strength = (this.painted = this.strength());
     this.layers.forEach((layer, i) => {
       const position = this.theme ? this.theme.index[i] : -1;
       const one = this.theme?.classes[position];
-      layer.setStyle(classStyle(one, position, patterns, strength) as L.PathOptions);
+      const style = classStyle(one, position, patterns, strength);
+      if (quiet) Object.assign(layer.options, style);
+      else layer.setStyle(style as L.PathOptions);
     });
   }
 

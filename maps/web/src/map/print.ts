@@ -48,8 +48,9 @@ function roundSheet(context: Context, round: Round): HTMLElement {
         head("order", "stop", "category", "walk_from_last", "arrive_after", "stay", "checked"),
         h("tbody", null, ...stops)),
       turns.length
-        ? h("table", null, head("order", "turn", "street", "length"),
-            h("tbody", null, ...turns))
+        ? h("div", { class: "gs-turns" },
+            h("table", null, head("order", "turn", "street", "length"),
+              h("tbody", null, ...turns)))
         : null));
 }
 
@@ -68,6 +69,11 @@ export function printable(map: L.Map, payload: Payload, bounds: () => L.LatLngBo
     map.closePopup();
     map.invalidateSize({ animate: false, pan: false });
     map.fitBounds(bounds(), { animate: false, padding: [8, 8] });
+    // Reading a pixel makes a canvas a finished picture; printed as a recording of strokes, what
+    // was cleared before would be missing.
+    for (const canvas of map.getContainer().querySelectorAll("canvas")) {
+      canvas.getContext("2d")?.getImageData(0, 0, 1, 1);
+    }
   });
   window.addEventListener("afterprint", () => {
     document.body.classList.remove("is-printing");
