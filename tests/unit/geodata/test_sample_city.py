@@ -14,6 +14,7 @@ import shapely
 from geodata.sample import SampleCity, build_city
 from geodata.sample.reports import deadlines
 from geodata.sample.terrain import polygon_of
+from gridsvc.analysis import find_hotspots
 from gridsvc.codes import CellCode
 from gridsvc.crs import canonical_geometry, to_metric
 from gridsvc.layers import LAYERS, Placement, normalize
@@ -351,3 +352,25 @@ def test_deadlines_count_work_time(reported, hours, clock, expected):
 def test_polygon_of_takes_the_largest_part():
     small, large = shapely.box(0, 0, 1, 1), shapely.box(5, 5, 9, 9)
     assert polygon_of(shapely.MultiPolygon([small, large])) == large
+
+
+def test_the_analysis_finds_what_was_planted(sample_city):
+    """Gi* in the planted days and class is hot where the planted cases are dense."""
+    at = pd.Timestamp("2026-11-22T00:00:00Z").to_pydatetime()
+    code_of = {str(row["name"]): str(code) for code, row in sample_city.classes.iterrows()}
+    for spot in sample_city.truth["hot_spots"]:
+        result = find_hotspots(
+            sample_city.cases,
+            sample_city.cells,
+            plan_id="sample",
+            updated_at=at,
+            since=pd.Timestamp(spot["from"]).to_pydatetime(),
+            until=pd.Timestamp(spot["to"]).to_pydatetime(),
+            classes=[code_of[spot["class_name"]]],
+            bandwidth_m=None,
+            keep_points=False,
+        )
+        hot = set(result.cells.index[result.cells["hotspot"].str.startswith("hot")])
+        dense = {code for code, count in spot["cells"].items() if count >= 10}
+        assert len(dense & hot) >= 0.8 * len(dense) > 0, spot["name"]
+        assert len(hot) < 0.06 * len(sample_city.cells), spot["name"]
