@@ -115,36 +115,29 @@ def compare(
         Area that lost its owner or changed it, plus area that had no owner and got one.
     """
     size_before, size_after = sizes
-    moved = 0.0
     changed = _changed(before, after)
-    lost, loser = _pieces(before[changed], after[changed], changed)
+    lost, loser, taker = _split(*_pieces(before[changed], after[changed], changed), after)
     lost_area, lost_width = _sizes(lost, metric_epsg)
-    taker = _holder(lost, after, loser)
     was_there = _covers(lost, before, taker)
-    inside_many = was_there & (taker >= 0)
     small = lost_area < _LEAST_ROW_M2
-    for action, rows in (
-        ("overlap_resolved", inside_many & ~small),
-        ("transferred", ~inside_many & (taker >= 0) & ~small),
-        ("trimmed", (taker < 0) & ~small),
-    ):
-        for k in np.flatnonzero(rows):
-            i, j = int(loser[k]), int(taker[k])
-            name = action
-            if action == "transferred" and lost_width[k] < 0.5:
-                name = "snapped"
-            log.add(
-                name, codes[i], lost[k], area=float(lost_area[k]),
-                before=float(size_before[i]), after=float(size_after[i]),
-                width=float(lost_width[k]), gained_by=codes[j] if j >= 0 else None,
-            )  # fmt: skip
-    moved += float(lost_area.sum())
-    won, winner = _pieces(after[changed], before[changed], changed)
+    for k in np.flatnonzero(~small):
+        i, j = int(loser[k]), int(taker[k])
+        if j < 0:
+            name = "trimmed"
+        elif was_there[k]:
+            name = "overlap_resolved"
+        else:
+            name = "snapped" if lost_width[k] < 0.5 else "transferred"
+        log.add(
+            name, codes[i], lost[k], area=float(lost_area[k]),
+            before=float(size_before[i]), after=float(size_after[i]),
+            width=float(lost_width[k]), gained_by=codes[j] if j >= 0 else None,
+        )  # fmt: skip
+    won, winner, holder = _split(*_pieces(after[changed], before[changed], changed), before)
+    won, winner = won[holder < 0], winner[holder < 0]
     won_area, won_width = _sizes(won, metric_epsg)
-    fresh = _holder(won, before, winner) < 0
-    moved += float(won_area[fresh].sum())
     gaps = shapely.STRtree(filled) if len(filled) else None
-    for k in np.flatnonzero(fresh & (won_area >= _LEAST_ROW_M2)):
+    for k in np.flatnonzero(won_area >= _LEAST_ROW_M2):
         i = int(winner[k])
         hit = gaps is not None and len(gaps.query(inside_of(won[k]), "intersects"))
         log.add(
@@ -153,7 +146,7 @@ def compare(
             width=float(won_width[k]), gained_by=codes[i],
         )  # fmt: skip
     _log_rest(codes, lost, loser, small, lost_area, size_before, size_after, log)
-    return moved
+    return float(lost_area.sum() + won_area.sum())
 
 
 def _log_rest(
@@ -207,16 +200,47 @@ def _sizes(pieces: ObjectArray, epsg: int) -> tuple[FloatArray, FloatArray]:
     return area, 2.0 * area / np.where(length > 0, length, 1.0)
 
 
-def _holder(pieces: ObjectArray, shapes: ObjectArray, not_this: IntArray) -> IntArray:
-    """Return for each piece the first cell other than its own that holds it, -1 if none."""
-    holder = np.full(len(pieces), len(shapes), dtype=np.int64)
-    if len(pieces):
-        inside = inside_of(pieces)
-        row, cell = shapely.STRtree(shapes).query(inside, predicate="intersects")
-        other = cell != not_this[row]
-        np.minimum.at(holder, row[other], cell[other])
-    holder[holder == len(shapes)] = -1
-    return holder
+def _split(
+    pieces: ObjectArray, owner: IntArray, shapes: ObjectArray
+) -> tuple[ObjectArray, IntArray, IntArray]:
+    """Cut pieces along the other cells that hold them.
+
+    Returns
+    -------
+    pieces, owner, holder : arrays
+        Parts, the cell that each was cut from, and the first other cell that holds it (-1 none).
+    """
+    row, cell = shapely.STRtree(shapes).query(pieces, predicate="intersects")
+    foreign = cell != owner[row]
+    order = np.lexsort((cell[foreign], row[foreign]))
+    row, cell = row[foreign][order], cell[foreign][order]
+    found: list[tuple[Any, int, int]] = []
+    begin = np.searchsorted(row, np.arange(len(pieces) + 1))
+    for k, piece in enumerate(pieces):
+        rest = piece
+        for j in cell[begin[k] : begin[k + 1]]:
+            if rest is None:
+                break
+            held = _polygons(shapely.intersection, rest, shapes[j])
+            if held is None:
+                continue
+            found += [(part, int(owner[k]), int(j)) for part in shapely.get_parts(held)]
+            rest = _polygons(shapely.difference, rest, shapes[j])
+        if rest is not None:
+            found += [(part, int(owner[k]), -1) for part in shapely.get_parts(rest)]
+    return (
+        np.array([f[0] for f in found], dtype=object),
+        np.array([f[1] for f in found], dtype=np.int64),
+        np.array([f[2] for f in found], dtype=np.int64),
+    )
+
+
+def _polygons(operation: Any, one: Any, two: Any) -> Any:
+    try:
+        result = operation(one, two)
+    except shapely.GEOSException:
+        result = operation(one, two, grid_size=1e-9)
+    return polygonal(shapely.set_precision(result, _HAIR_DEG))
 
 
 def _covers(pieces: ObjectArray, shapes: ObjectArray, cell: IntArray) -> Any:
