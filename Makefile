@@ -80,8 +80,9 @@ golden: $(VENV)/dev.stamp
 docs: $(VENV)/dev.stamp
 	$(BIN)/python scripts/settings_page.py
 
-postgis: $(VENV)/dev.stamp
-	$(BIN)/python scripts/postgis.py start
+postgis:
+	$(PYTHON) scripts/postgis.py start
 
 clean:
+	-$(PYTHON) scripts/postgis.py stop
 	rm -rf $(VENV) $(DEMO) maps/static maps/web/node_modules .mypy_cache .ruff_cache .hypothesis .gridsvc
