@@ -1,5 +1,5 @@
 // A3 landscape: map three quarters, legend and tables right; then a page for each round.
-import type L from "leaflet";
+import L from "leaflet";
 import type { Context } from "./context";
 import { h, svg } from "./dom";
 import type { Payload, Round } from "./types";
@@ -60,8 +60,40 @@ export function sheets(context: Context): HTMLElement {
   return h("div", { class: "gs-sheets" }, ...rounds.map((round) => roundSheet(context, round)));
 }
 
+/**
+ * Show all canvases as one while printing: on paper a canvas is opaque and would hide those below.
+ * Returns how to undo it.
+ */
+function flatten(map: L.Map): () => void {
+  const found = [...map.getContainer().querySelectorAll<HTMLCanvasElement>(".leaflet-pane canvas")];
+  if (!found.length) return () => undefined;
+  const depth = (one: HTMLCanvasElement) => Number(one.parentElement!.style.zIndex);
+  found.sort((a, b) => depth(a) - depth(b));
+  const first = found[0];
+  const origin = L.DomUtil.getPosition(first);
+  const ratio = first.width / (parseFloat(first.style.width) || first.width);
+  const paper = h("canvas", { width: first.width, height: first.height });
+  paper.style.width = first.style.width;
+  paper.style.height = first.style.height;
+  L.DomUtil.setPosition(paper, origin);
+  const pen = paper.getContext("2d")!;
+  pen.fillStyle = "#F2F3F5";
+  pen.fillRect(0, 0, paper.width, paper.height);
+  for (const one of found) {
+    const at = L.DomUtil.getPosition(one).subtract(origin).multiplyBy(ratio);
+    pen.drawImage(one, at.x, at.y);
+    one.style.visibility = "hidden";
+  }
+  first.parentElement!.append(paper);
+  return () => {
+    paper.remove();
+    for (const one of found) one.style.visibility = "";
+  };
+}
+
 /** Lay the map out for paper while printing, then put it back. */
 export function printable(map: L.Map, payload: Payload, bounds: () => L.LatLngBoundsExpression) {
+  let flat: (() => void) | null = null;
   let before: { centre: L.LatLng; zoom: number } | null = null;
   window.addEventListener("beforeprint", () => {
     before = { centre: map.getCenter(), zoom: map.getZoom() };
@@ -69,13 +101,11 @@ export function printable(map: L.Map, payload: Payload, bounds: () => L.LatLngBo
     map.closePopup();
     map.invalidateSize({ animate: false, pan: false });
     map.fitBounds(bounds(), { animate: false, padding: [8, 8] });
-    // Reading a pixel makes a canvas a finished picture; printed as a recording of strokes, what
-    // was cleared before would be missing.
-    for (const canvas of map.getContainer().querySelectorAll("canvas")) {
-      canvas.getContext("2d")?.getImageData(0, 0, 1, 1);
-    }
+    flat = flatten(map);
   });
   window.addEventListener("afterprint", () => {
+    flat?.();
+    flat = null;
     document.body.classList.remove("is-printing");
     map.invalidateSize({ animate: false, pan: false });
     if (before) map.setView(before.centre, before.zoom, { animate: false });

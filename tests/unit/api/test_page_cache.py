@@ -1,0 +1,83 @@
+"""Finished pages are built once, survive a restart, and damage is built anew."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from api.maps.cache import PageCache
+from maps import Rendered
+
+
+class Builder:
+    def __init__(self, pause: float = 0.0) -> None:
+        self.calls = 0
+        self.pause = pause
+
+    def __call__(self) -> Rendered:
+        self.calls += 1
+        time.sleep(self.pause)
+        return Rendered(html=f"<p>网格 {self.calls}</p>", policy="default-src 'none'")
+
+
+def test_a_page_is_built_once_for_many_at_a_time(tmp_path: Path):
+    cache, build = PageCache(tmp_path), Builder(pause=0.05)
+    pages: list[bytes] = []
+    threads = [
+        threading.Thread(target=lambda: pages.append(cache.get("k", build).plain)) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert build.calls == 1
+    assert set(pages) == {"<p>网格 1</p>".encode()}
+
+
+def test_a_new_process_finds_the_page_on_disk(tmp_path: Path):
+    first = PageCache(tmp_path).get("k", Builder())
+    build = Builder()
+    again = PageCache(tmp_path).get("k", build)
+    assert build.calls == 0
+    assert again == first
+    assert again.policy == "default-src 'none'"
+
+
+@pytest.mark.parametrize("keep", [0, 10, -1])
+def test_a_file_that_was_cut_short_is_built_anew(tmp_path: Path, keep: int):
+    PageCache(tmp_path).get("k", Builder())
+    path = next(tmp_path.glob("k*"))
+    path.write_bytes(path.read_bytes()[:keep])
+    build = Builder()
+    assert PageCache(tmp_path).get("k", build).plain == "<p>网格 1</p>".encode()
+    assert build.calls == 1
+
+
+def test_old_pages_leave_memory_and_disk(tmp_path: Path):
+    cache = PageCache(tmp_path, in_memory=2, on_disk=3)
+    for n in range(6):
+        cache.get(f"k{n}", Builder())
+    assert len(list(tmp_path.glob("*.page.gz"))) == 3
+    build = Builder()
+    cache.get("k5", build)
+    assert build.calls == 0
+    cache.get("k0", build)
+    assert build.calls == 1
+
+
+def test_a_folder_that_cannot_be_written_only_costs_the_disk(tmp_path: Path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    cache, build = PageCache(blocked / "cache"), Builder()
+    cache.get("k", build)
+    cache.get("k", build)
+    assert build.calls == 1
+
+
+def test_keys_tell_every_part_apart():
+    assert PageCache.key("a", None) != PageCache.key("a", "None")
+    assert PageCache.key("a", "b") == PageCache.key("a", "b")
+    assert PageCache.etag(PageCache.key("a")).startswith('W/"')
