@@ -87,6 +87,9 @@ def import_command(
         bool, typer.Option("--strict-units", help="未知单位即报错 refuse unknown units")
     ] = False,
     no_repair: Annotated[bool, typer.Option("--no-repair", help="不修复 take as drawn")] = False,
+    drop_exclusions: Annotated[
+        bool, typer.Option("--drop-exclusions", help="不沿用现行方案的例外区域 begin without them")
+    ] = False,
     log: Annotated[
         Path | None, typer.Option("--log", help="修复记录导出为图层 repairs as a layer")
     ] = None,
@@ -121,6 +124,7 @@ def import_command(
         wide_gaps=one_of("--wide-gaps", wide_gaps, "ask", "fill", "exclude", "leave"),
         unknown_units="refuse" if strict_units else "create",
         repair=not no_repair,
+        keep_exclusions=not drop_exclusions,
     )
     one_of("--as", as_layer, *AS_LAYERS)
     if len(files) > 1 and as_layer in ("cells", "communities", "subdistricts"):

@@ -109,10 +109,11 @@ def _import_cells(
 ) -> ImportReport:
     with storage.unit_of_work() as work:
         scheme = _scheme(work, options.scheme)
+        registered = _exclusions_in_force(work, options)
     progress("check", 0.1)
     drawn = read_cells(raw, as_layer, options, None if scheme is None else scheme.code_system)
     exclusions = (
-        None if options.exclusions is None else read_exclusions(options.exclusions, options)
+        registered if options.exclusions is None else read_exclusions(options.exclusions, options)
     )
     if scheme is None:
         scheme = GridScheme(
@@ -292,6 +293,15 @@ def _import_records(
 
 def _scheme(work: UnitOfWork, scheme_id: str) -> GridScheme | None:
     return next((s for s in work.plans.schemes() if s.id == scheme_id), None)
+
+
+def _exclusions_in_force(work: UnitOfWork, options: ImportOptions) -> gpd.GeoDataFrame | None:
+    """Return the exclusions that stay registered, or ``None`` where there are none."""
+    current = [p for p in work.plans.list(options.scheme) if p.status is PlanStatus.PUBLISHED]
+    if not options.keep_exclusions or not current:
+        return None
+    found = work.plans.exclusions(max(current, key=lambda p: p.number).id)
+    return found if len(found) else None
 
 
 def _registered(repaired: RepairResult | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -131,6 +131,8 @@ class ImportOptions:
         Whether units named by points or staff are created when they are not there yet.
     repair : bool
         ``False`` takes cells as drawn (canonical coordinates only).
+    keep_exclusions : bool
+        Without ``exclusions``, those of the plan in force stay registered.
     """
 
     scheme: str = "main"
@@ -154,6 +156,7 @@ class ImportOptions:
     wide_gaps: Literal["ask", "fill", "exclude", "leave"] = "ask"
     unknown_units: Literal["create", "refuse"] = "create"
     repair: bool = True
+    keep_exclusions: bool = True
 
     def as_dict(self) -> Json:
         """Return the choices as a JSON document, layers by name and digest."""
@@ -180,6 +183,7 @@ class ImportOptions:
             "wide_gaps": self.wide_gaps,
             "unknown_units": self.unknown_units,
             "repair": self.repair,
+            "keep_exclusions": self.keep_exclusions,
         }
 
 

@@ -15,7 +15,7 @@ import shapely
 from geodata.export import write_layer
 from geodata.sources import open_source
 from geodata.storage import open_storage
-from gridsvc.errors import Cancelled, ConflictError, DuplicateKey, RejectedRows
+from gridsvc.errors import Cancelled, ConflictError, DecisionNeeded, DuplicateKey, RejectedRows
 from gridsvc.services import planning
 from gridsvc.services.importing import import_layer
 from gridsvc.services.ports import Storage
@@ -181,6 +181,16 @@ def test_exclusions_make_a_new_draft(tmp_path: Path) -> None:
     assert kept["name"].tolist() == ["湖"]
     with pytest.raises(ConflictError, match="--replace"):
         run(made, tmp_path / "x.gpkg", "exclusions")
+    # Once in force they stay registered for the next drawing of the same city.
+    planning.publish(made, str(report.plan_id), FIRST_DAY, NOW)
+    raw = open_source(tmp_path / "c.gpkg")
+    again = import_layer(made, raw, "cells", clock=lambda: NOW + timedelta(days=1))
+    assert again.certificate is not None
+    assert again.certificate.ok
+    with made.unit_of_work() as work:
+        assert list(work.plans.exclusions(str(again.plan_id)).index) == list(kept.index)
+    with pytest.raises(DecisionNeeded):
+        run(made, tmp_path / "c.gpkg", "cells", keep_exclusions=False)
 
 
 def test_parents_by_overlap_and_who_has_none(tmp_path: Path) -> None:
