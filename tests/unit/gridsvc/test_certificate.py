@@ -335,3 +335,6 @@ def test_a_polygon_with_an_empty_hole_is_measured() -> None:
     table = SegmentTable.of(np.array([shape, shapely.box(0, 0, 1, 1)], dtype=object))
     assert table.areas(2, table.points) == pytest.approx([shape.area, 1.0])
     assert len(table.rim()) == 7
+    parts = shapely.from_wkt("MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0)), EMPTY)")
+    table = SegmentTable.of(np.array([parts], dtype=object))
+    assert table.areas(1, table.points) == pytest.approx([0.5])
