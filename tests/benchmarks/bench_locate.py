@@ -376,9 +376,9 @@ def main(arguments: list[str]) -> None:
     """Run all tables."""
     cells = jittered(26, 27, seed=1)
     vertices = int(shapely.get_num_coordinates(cells.geometry.to_numpy()).mean())
-    bulk_table(cells, f"{len(cells)} cells, {vertices} vertices each", own=3_000_000, peers=200_000)
+    bulk_table(cells, f"{len(cells)} cells, {vertices} vertices each", own=3_000_000, peers=100_000)
     city = build_city().cells
-    bulk_table(city, f"sample city, {len(city)} cells", own=3_000_000, peers=200_000)
+    bulk_table(city, f"sample city, {len(city)} cells", own=3_000_000, peers=50_000)
     one_table(cells)
     http_table(cells)
     if "--full" in arguments:
