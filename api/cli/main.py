@@ -12,20 +12,28 @@ import typer
 from api.cli.state import State, err_console, exit_code
 from gridsvc.errors import GridsvcError
 
-# Every module has ``register(app: typer.Typer) -> None``.
-FEATURES = (
-    "importing",
-    "plans",
-    "locating",
-    "analysis",
-    "mapping",
-    "database",
-    "serving",
-)
+# Every module has ``register(app: typer.Typer) -> None``; here with the commands it brings.
+FEATURES = {
+    "importing": ("import", "repair", "check"),
+    "plans": ("plans", "publish", "diff", "export", "sample"),
+    "locating": ("locate",),
+    "analysis": ("hotspot", "patrol"),
+    "mapping": ("map",),
+    "database": ("db",),
+    "serving": ("serve", "demo"),
+}
 
 
-def build() -> typer.Typer:
-    """Return the command with all features registered."""
+def build(command: str | None = None) -> typer.Typer:
+    """Return the command line.
+
+    Parameters
+    ----------
+    command : str, optional
+        Only the feature of this command is imported, which spares the others' libraries; any
+        other text, or none, registers all.
+    """
+    wanted = [f for f, commands in FEATURES.items() if command in commands] or list(FEATURES)
     app = typer.Typer(
         name="gridsvc",
         help="城市网格化管理 · urban grid management",
@@ -42,7 +50,7 @@ def build() -> typer.Typer:
     ) -> None:
         context.obj = State(json=json, language="en" if lang == "en" else "zh")
 
-    for feature in FEATURES:
+    for feature in wanted:
         importlib.import_module(f"api.cli.{feature}").register(app)
     return app
 
@@ -60,7 +68,7 @@ def run(arguments: list[str] | None = None) -> None:
         argv = argv[:at] + argv[at + 2 :]
     language = "en" if "en" in front else "zh"
     try:
-        build()(args=[*front, *argv], prog_name="gridsvc")
+        build(argv[0] if argv else None)(args=[*front, *argv], prog_name="gridsvc")
     except GridsvcError as error:
         if as_json:
             fields = {k: v for k, v in error.fields.items() if not k.startswith("listing")}
@@ -68,5 +76,5 @@ def run(arguments: list[str] | None = None) -> None:
             sys.stderr.write(orjson.dumps(body, default=str).decode() + "\n")
         else:
             err_console.print(error.text("en" if language == "en" else "zh"), style="red",
-                              markup=False, highlight=False)  # fmt: skip
+                              markup=False, highlight=False, soft_wrap=True)  # fmt: skip
         raise SystemExit(exit_code(error)) from None

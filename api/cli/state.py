@@ -68,7 +68,7 @@ def emit(context: typer.Context, document: Any, text: str) -> None:
             + "\n"
         )
     else:
-        console.print(text, markup=False, highlight=False)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import shapely
 from gridsvc import crs, layers
 from gridsvc.analysis.results import CoverageResult
 from gridsvc.errors import BadOption
-from gridsvc.types import FloatArray
+from gridsvc.points import last_visits, visit_interval_days
 
 DEFAULT_ROLES = ("cell_leader",)
 _LEVELS = ("cell", "community", "subdistrict")
@@ -238,9 +238,7 @@ def coverage_visits(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the last visit of each point and whether the next one is due.
 
-    A visit counts in the point's own window (``day`` or ``night``); points of window ``both``
-    need one of each. Due: the interval 7 days / ``visits_per_week`` since the last counting visit
-    has passed, or there was none. Points without a positive frequency are never due.
+    The rule of what is due is that of ``gridsvc.points.last_visits``.
 
     Parameters
     ----------
@@ -265,34 +263,15 @@ def coverage_visits(
             reason_zh="缺少时区",
             reason_en="it has no time zone",
         )
-    past = visits[visits["visited_at"] <= at]
-    last = past.groupby("point_id")["visited_at"].max().reindex(points.index)
-    by_window = {
-        w: past[past["window"].isin([w, "both"])]
-        .groupby("point_id")["visited_at"]
-        .max()
-        .reindex(points.index)
-        for w in ("day", "night")
-    }
-    frequency = points["visits_per_week"].to_numpy(dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        interval = np.where(frequency > 0, 7.0 / frequency, np.inf)
-    due = np.zeros(len(points), dtype=bool)
-    for window, seen in by_window.items():
-        asked = points["visit_window"].isin([window, "both"]).to_numpy()
-        age = _days(at, seen)
-        due |= asked & np.isfinite(interval) & (np.isnan(age) | (age > interval))
-    state = pd.DataFrame(index=points.index)
-    state["last_visit"] = last.astype("datetime64[us, UTC]")
-    state["days_since"] = _days(at, last)
-    state["due"] = due
-    asked_for = int(np.isfinite(interval).sum())
+    state = last_visits(points, visits, at)
+    due = state["due"].to_numpy()
+    asked_for = int(np.isfinite(visit_interval_days(points)).sum())
     return state, {
         "points": len(points),
         "with_frequency": asked_for,
         "in_time": asked_for - int(due.sum()),
         "due": int(due.sum()),
-        "never_visited": int(last.isna().sum()),
+        "never_visited": int(state["last_visit"].isna().sum()),
         "share": _share(asked_for - int(due.sum()), asked_for),
     }
 
@@ -401,12 +380,6 @@ def _or_empty(frame: gpd.GeoDataFrame | None, layer: layers.Layer) -> gpd.GeoDat
     if frame is not None:
         return frame
     return gpd.GeoDataFrame(layers.empty(layer))
-
-
-def _days(at: datetime, instants: pd.Series) -> FloatArray:
-    """Return days from each instant to ``at``; NaN for NaT."""
-    seconds = (pd.Timestamp(at) - instants).dt.total_seconds()
-    return np.asarray(seconds.to_numpy(dtype=np.float64) / 86400.0)
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -50,3 +50,16 @@ def test_without_any_visit_all_that_want_one_are_due() -> None:
     found = last_visits(points(), empty(VISITS), AT)
     assert found["last_visit"].isna().all()
     assert found["due"].tolist() == [True, True, True, False, True]
+
+
+def test_a_visit_counts_in_its_own_window_only() -> None:
+    asked = points().iloc[:3].copy()
+    asked["visit_window"] = ["night", "both", "day"]
+    done = visits().iloc[[0, 2]].copy()
+    done["visited_at"] = pd.Timestamp("2018-06-14T20:00:00Z")
+    done["window"] = ["day", "day"]
+    found = last_visits(asked, done, AT)
+    # Seen by day where the night was asked; by day where both were; never.
+    assert found["due"].tolist() == [True, True, True]
+    done["window"] = ["night", "both"]
+    assert last_visits(asked, done, AT)["due"].tolist() == [False, False, True]
