@@ -52,7 +52,9 @@ def visit_interval_days(points: pd.DataFrame) -> FloatArray:
     """Return days between visits of each point, infinite where none is asked for."""
     frequency = points["visits_per_week"].to_numpy(dtype=np.float64, na_value=0.0)
     asked: BoolArray = frequency > 0
-    return np.divide(7.0, frequency, out=np.full(len(points), np.inf), where=asked)
+    days: FloatArray = np.full(len(points), np.inf)
+    np.divide(7.0, frequency, out=days, where=asked)
+    return days
 
 
 def _latest(visits: pd.DataFrame, index: pd.Index) -> pd.Series:
@@ -62,4 +64,4 @@ def _latest(visits: pd.DataFrame, index: pd.Index) -> pd.Series:
 
 def _days(at: datetime, instants: pd.Series) -> FloatArray:
     days = (pd.Timestamp(at) - instants).dt.total_seconds() / _DAY_S
-    return days.to_numpy(dtype=np.float64)
+    return np.asarray(days, dtype=np.float64)
