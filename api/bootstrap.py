@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from api.settings import Settings
 from gridsvc.services.answers import AnswerDesk
+from gridsvc.services.certifying import CertificateCache
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage
 from gridsvc.services.responsibility import ResponsibilityService
@@ -28,10 +29,12 @@ class Services:
     clock: Clock = field(default=utc_now)
     responsibility: ResponsibilityService = field(init=False)
     desk: AnswerDesk = field(init=False)
+    certificates: CertificateCache = field(init=False)
 
     def __post_init__(self) -> None:
         self.responsibility = ResponsibilityService(self.storage)
         self.desk = AnswerDesk(self.storage, self.locators)
+        self.certificates = CertificateCache(self.storage)
 
     def close(self) -> None:
         """Close all connections."""

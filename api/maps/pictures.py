@@ -14,7 +14,6 @@ from gridsvc.analysis.hotspots import Denominator
 from gridsvc.errors import Language, NothingToWorkOn
 from gridsvc.patrol.rounds import Window
 from gridsvc.plan.version import PlanVersion
-from gridsvc.services import planning
 from gridsvc.services.coverage import plan_coverage
 from gridsvc.services.hotspots import hotspots
 from gridsvc.services.patrols import PatrolArea, plan_patrol
@@ -195,14 +194,14 @@ def draw_plan(
     Parameters
     ----------
     check : bool
-        Certify the plan anew; otherwise no findings are drawn.
+        Certify the plan; otherwise no findings are drawn.
     """
     with services.storage.unit_of_work() as work:
         cells = work.plans.cells(plan.id)
         areas = work.plans.areas(plan.id)
         exclusions = work.plans.exclusions(plan.id)
         streets = gpd.GeoDataFrame(work.records("streets").frame())
-        findings = planning.certify_plan(work, plan.id).findings if check else None
+    findings = services.certificates.of(plan.id).findings if check else None
     page = page_of(services.settings, "plan", plan, frame.language, download=frame.download)
     return plan_map(
         plan,

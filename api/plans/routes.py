@@ -89,15 +89,12 @@ def get_certificate(plan_id: str, services: ServicesDep) -> CertificateView:
     responses={**LIST_RESPONSES, **problem_responses(UnknownPlan)},
 )
 def get_findings(plan_id: str, request: Request, services: ServicesDep) -> Response:
-    """Check the plan now and return its findings as a layer; empty when it is clean."""
+    """Check the plan and return its findings as a layer; empty when it is clean."""
     etag = request_etag(request, services.storage.version_stamp())
     known = not_modified(request, etag)
     if known is not None:
         return known
-    with services.storage.unit_of_work() as work:
-        work.plans.get(plan_id)
-        certificate = planning.certify_plan(work, plan_id)
-    findings = certificate.findings
+    findings = services.certificates.of(plan_id).findings
     body = feature_collection(
         findings, FINDING_COLUMNS, extra={"numberReturned": len(findings), "links": []}
     )
@@ -208,5 +205,6 @@ def publish_plan(
     published = planning.publish(
         services.storage, plan_id, start, now, expected_revision=plan.revision
     )
+    services.locators.refresh()
     response.headers["ETag"] = plan_etag(published)
     return plan_view(published)

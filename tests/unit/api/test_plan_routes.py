@@ -1,0 +1,101 @@
+"""Publishing over HTTP: whoever comes second is told, and the new version answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.bootstrap import Services, open_services
+from api.settings import DatabaseSettings, Settings
+from gridsvc.plan.version import PlanVersion
+from gridsvc.services import planning
+from tests.unit.gridsvc.test_planning import SCHEME, T0, cells, split
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    settings = Settings(
+        database=DatabaseSettings(database_url=f"sqlite:///{tmp_path / 'plans.db'}"),
+        log_level="error",
+    )
+    found = open_services(settings, upgrade=True)
+    found.clock = lambda: NOW
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def client(services: Services) -> Iterator[TestClient]:
+    with TestClient(create_app(services=services), raise_server_exceptions=False) as found:
+        yield found
+
+
+def publish(client: TestClient, plan: PlanVersion, start: str) -> Any:
+    seen = client.get(f"/api/v1/plans/{plan.id}")
+    return client.post(
+        f"/api/v1/plans/{plan.id}/publish",
+        json={"effective_from": start},
+        headers={"If-Match": seen.headers["etag"]},
+    )
+
+
+def test_a_publication_between_the_look_and_the_write_is_stale(
+    services: Services, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planning.create_draft(services.storage, SCHEME, cells(), at=T0)
+    real = planning.publish
+
+    def somebody_else_first(*arguments: Any, **options: Any) -> PlanVersion:
+        real(services.storage, plan.id, T0, T0)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr("gridsvc.services.planning.publish", somebody_else_first)
+    answer = publish(client, plan, "2026-02-01")
+    assert (answer.status_code, answer.json()["type"]) == (412, "/problems/stale-version")
+    kept = client.get(f"/api/v1/plans/{plan.id}").json()
+    assert datetime.fromisoformat(kept["effective_from"]) == T0
+
+
+def test_the_new_version_is_known_when_the_answer_comes(
+    services: Services, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = planning.create_draft(services.storage, SCHEME, cells(), at=T0)
+    assert publish(client, first, "2026-01-01").status_code == 200
+    second = planning.create_draft(services.storage, SCHEME, split(), at=T0)
+    known: list[str] = []
+    refresh = services.locators.refresh
+
+    def counted() -> str:
+        stamp = refresh()
+        known.append(services.locators.known_plan_at(NOW).id)
+        return stamp
+
+    monkeypatch.setattr(services.locators, "refresh", counted)
+    assert publish(client, second, "2026-02-01").status_code == 200
+    assert known[-1] == second.id
+
+
+def test_findings_are_computed_once(
+    services: Services, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planning.create_draft(services.storage, SCHEME, cells(), at=T0)
+    asked: list[str] = []
+    real = planning.certify_plan
+
+    def counted(work: Any, plan_id: str, at: datetime | None = None) -> Any:
+        asked.append(plan_id)
+        return real(work, plan_id, at)
+
+    monkeypatch.setattr("gridsvc.services.planning.certify_plan", counted)
+    for _ in range(3):
+        assert client.get(f"/api/v1/plans/{plan.id}/findings").json()["features"] == []
+    assert asked == [plan.id]
+    assert client.get("/api/v1/plans/nothing/findings").status_code == 404
