@@ -273,6 +273,8 @@ def problem_response(
             "Content-Language": language,
             "Vary": "Accept-Language",
             "Cache-Control": "no-store",
+            # Said here as well, for answers that are given in front of the common headers.
+            "X-Content-Type-Options": "nosniff",
             **(headers or {}),
         },
     )

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
@@ -19,6 +19,7 @@ from api.problems import (
     add_problem_handlers,
     kind_of,
     problem_document,
+    problem_response,
     problem_responses,
 )
 from gridsvc import errors
@@ -266,3 +267,11 @@ def test_head_is_get_without_a_body(client: TestClient) -> None:
     assert answer.content == b""
     assert answer.headers["content-length"] == client.get("/number?n=1").headers["content-length"]
     assert client.head("/nothing").status_code == 404
+
+
+def test_a_problem_cannot_be_taken_for_a_page() -> None:
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    request = Request({**scope, "app": FastAPI()})
+    answer = problem_response(request, errors.UnknownPlan(plan="<b>"))
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-type"] == "application/problem+json"

@@ -28,7 +28,7 @@ def test_the_service_cannot_be_told_to_listen_on_the_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GRIDSVC_HOST", "0.0.0.0")  # noqa: S104
-    with pytest.raises(ValueError, match="127.0.0.1"):
+    with pytest.raises(ValueError, match=r"127\.0\.0\.1"):
         ServerSettings()
 
 
