@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,57 +95,47 @@ def import_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查 keep nothing")] = False,
 ) -> None:
     """导入文件:网格经修复成为草案,其他成为记录。Import files, all or nothing."""
+    from api.importing_choices import ImportChoices
     from api.settings import Settings
-    from geodata.sources import open_source
     from gridsvc.services.importing import AS_LAYERS, import_layer
-    from gridsvc.services.raw import ImportOptions
 
     settings = Settings()
-    fields = pairs(mapping, "--map")
-    places = {k: v for k, v in fields.items() if k in ("lon", "lat", "wkt", "datum")}
-    options = ImportOptions(
-        scheme=scheme or settings.grid.scheme,
+    choices = ImportChoices(
+        scheme=scheme,
         title=title,
-        mapping={k: v for k, v in fields.items() if k not in places},
+        layer=layer,
+        crs=crs,
+        datum=datum,
+        encoding=encoding,
+        swap=one_of("--swap", swap, "none", "rows", "all"),
+        mapping=pairs(mapping, "--map"),
+        constants=pairs(constants, "--set"),
+        decisions=pairs(decide, "--decide"),
         parent_mapping=pairs(parent_map, "--parent-map"),
         parent_level=one_of("--parent-level", parent_level, "community", "subdistrict"),
-        decisions=pairs(decide, "--decide"),
-        metric_epsg=metric_epsg or None,
-        gap_width_m=gap_width or None,
-        snap_m=snap or None,
-        date_order=one_of("--date-order", date_order, "ymd", "mdy", "dmy") if date_order else None,
-        timezone=timezone or settings.grid.timezone,
-        replace=replace_rows,
-        dry_run=dry_run,
-        at=instant(at, "--at") if at else None,
-        constants=pairs(constants, "--set"),
-        code_system=one_of("--code-system", code_system, "auto", "cn", "free"),
         wide_gaps=one_of("--wide-gaps", wide_gaps, "ask", "fill", "exclude", "leave"),
-        unknown_units="refuse" if strict_units else "create",
+        snap_m=snap,
+        gap_width_m=gap_width,
+        metric_epsg=metric_epsg,
+        code_system=one_of("--code-system", code_system, "auto", "cn", "free"),
+        date_order=one_of("--date-order", date_order, "ymd", "mdy", "dmy") if date_order else None,
+        timezone=timezone,
+        at=instant(at, "--at") if at else None,
+        replace=replace_rows,
+        strict_units=strict_units,
         repair=not no_repair,
         keep_exclusions=not drop_exclusions,
+        dry_run=dry_run,
     )
     one_of("--as", as_layer, *AS_LAYERS)
     if len(files) > 1 and as_layer in ("cells", "communities", "subdistricts"):
         raise InputError(reason="网格请合并为一个文件后导入 · cells come from one file")
-
-    def read(path: Path) -> RawLayer:
-        return open_source(
-            path,
-            layer=layer or None,
-            crs=crs or None,
-            datum=datum or None,
-            encoding=encoding or None,
-            columns=places,
-            swap=one_of("--swap", swap, "none", "rows", "all"),
-            max_unpacked_mb=settings.server.max_unpacked_mb,
-        )
-
-    raws = [read(f) for f in files]
-    if parent is not None:
-        options = replace(options, parent=open_source(parent))
-    if exclusions is not None:
-        options = replace(options, exclusions=open_source(exclusions))
+    raws = [choices.open(f, settings) for f in files]
+    options = choices.options(
+        settings,
+        parent=None if parent is None else choices.open_beside(parent, settings),
+        exclusions=None if exclusions is None else choices.open_beside(exclusions, settings),
+    )
     services = services_for_writing()
     try:
         for raw in raws:

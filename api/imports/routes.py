@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import orjson
-import shapely
 from fastapi import APIRouter, File, Form, Response, UploadFile
 
-from api.bootstrap import Services
-from api.dependencies import LanguageDep, ServicesDep
+from api.dependencies import LanguageDep, ServicesDep, UnreadableInstant, parse_instant
+from api.importing_choices import CodeSystem, ImportChoices, ParentLevel, Swap, WideGaps
 from api.jobs.routes import RunnerDep
 from api.jobs.schemas import JobView, job_view
 from api.problems import UploadTooLarge, problem_responses
-from geodata.sources import SUFFIXES, open_source
-from gridsvc.errors import InputError, NoPlanInForce, UnknownDatum, UnreadableSource
+from geodata.sources import SUFFIXES
+from gridsvc.errors import InputError, UnknownDatum, UnreadableSource
 from gridsvc.services.importing import import_layer
-from gridsvc.services.raw import ImportOptions, RawLayer
+from gridsvc.services.raw import RawLayer
 from gridsvc.types import Datum, Progress
 
 router = APIRouter(prefix="/api/v1/imports", tags=["jobs 任务"])
@@ -33,10 +32,10 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]")
 
 
 class UnreadableMapping(InputError):
-    """The field mapping is not a JSON object of texts."""
+    """A field of the form is not a JSON object of texts."""
 
-    zh = 'mapping 应为 JSON 对象,例如 {{"name": "名称"}}'
-    en = 'mapping must be a JSON object such as {{"name": "NAME"}}'
+    zh = '{field} 应为 JSON 对象,例如 {{"name": "名称"}}'
+    en = '{field} must be a JSON object such as {{"name": "NAME"}}'
 
 
 def safe_name(name: str | None) -> str:
@@ -52,9 +51,9 @@ def safe_name(name: str | None) -> str:
     return cleaned or "upload"
 
 
-def parse_mapping(text: str | None, field: str) -> dict[str, str]:
+def parse_mapping(text: str, field: str) -> dict[str, str]:
     """Return a field of a form that holds a JSON object. Raises ``UnreadableMapping``."""
-    if text is None or not text.strip():
+    if not text.strip():
         return {}
     try:
         found = orjson.loads(text)
@@ -65,24 +64,57 @@ def parse_mapping(text: str | None, field: str) -> dict[str, str]:
     return found
 
 
-def _exclusions(services: Services) -> RawLayer | None:
-    """Return the exclusions of the plan in force as an import takes them."""
-    try:
-        plan = services.locators.plan_at(services.clock())
-    except NoPlanInForce:
-        return None
-    with services.storage.unit_of_work() as work:
-        found = work.plans.exclusions(plan.id)
-    if found.empty:
-        return None
-    digest = hashlib.sha256(b"".join(shapely.to_wkb(found.geometry.to_numpy()))).hexdigest()
-    return RawLayer(frame=found.reset_index(), source=f"{plan.id}:exclusions", digest=digest)
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Uploaded files in a folder of their own, which the job deletes."""
+
+    folder: Path
+    file: Path
+    parent: Path | None
+    exclusions: Path | None
+
+
+def _keep(file: UploadFile, parent: UploadFile | None, exclusions: UploadFile | None) -> Uploads:
+    """Write the uploads to a new folder.
+
+    Raises
+    ------
+    UnreadableSource
+        If one is of a type that cannot be read; nothing is kept then.
+    """
+    parts = {"file": file, "parent": parent, "exclusions": exclusions}
+    # A form of a browser sends a part without a name where no file was chosen.
+    given = {k: v for k, v in parts.items() if v is not None and (k == "file" or v.filename)}
+    names = {part: _readable_name(upload) for part, upload in given.items()}
+    folder = Path(tempfile.mkdtemp(prefix="gridsvc-upload-"))
+    kept: dict[str, Path] = {}
+    for part, upload in given.items():
+        kept[part] = folder / part / names[part]
+        kept[part].parent.mkdir()
+        with kept[part].open("wb") as target:
+            shutil.copyfileobj(upload.file, target, 1 << 20)
+    return Uploads(folder, kept["file"], kept.get("parent"), kept.get("exclusions"))
+
+
+def _readable_name(upload: UploadFile) -> str:
+    name = safe_name(upload.filename)
+    if not name.lower().endswith(SUFFIXES):
+        raise UnreadableSource(
+            source=name,
+            reason_zh="不支持的文件类型",
+            reason_en="the type of file is not supported",
+            hint_zh=f"可用:{'、'.join(SUFFIXES)}",
+            hint_en=f"use one of {', '.join(SUFFIXES)}",
+        )
+    return name
 
 
 @router.post(
     "",
     status_code=202,
-    responses=problem_responses(UnreadableSource, UnreadableMapping, UnknownDatum, UploadTooLarge),
+    responses=problem_responses(
+        UnreadableSource, UnreadableMapping, UnknownDatum, UnreadableInstant, UploadTooLarge
+    ),
 )
 def import_file(
     services: ServicesDep,
@@ -93,74 +125,146 @@ def import_file(
         UploadFile,
         File(description="Any readable format; a shapefile as one zip with all its parts."),
     ],
-    as_layer: Annotated[AsLayer, Form(alias="as", description="What the rows are.")],
-    layer: Annotated[str | None, Form(description="Layer or sheet of the file.")] = None,
-    crs: Annotated[str | None, Form(description="For example EPSG:4548.")] = None,
-    datum: Annotated[str | None, Form(description="wgs84, cgcs2000, gcj02 or bd09.")] = None,
-    encoding: Annotated[str | None, Form(description="For example GBK.")] = None,
+    as_layer: Annotated[AsLayer, Form(alias="as", description="What the rows are (--as).")],
+    parent: Annotated[
+        UploadFile | None,
+        File(description="Cells: layer of parents, taken by largest overlap (--parent)."),
+    ] = None,
+    exclusions: Annotated[
+        UploadFile | None,
+        File(description="Cells: registered exclusions, rivers, airfields (--exclusions)."),
+    ] = None,
+    layer: Annotated[str, Form(description="Layer or sheet of the file (--layer).")] = "",
+    crs: Annotated[str, Form(description="For example EPSG:4548 (--crs).")] = "",
+    datum: Annotated[str, Form(description="wgs84, cgcs2000, gcj02 or bd09 (--datum).")] = "",
+    encoding: Annotated[str, Form(description="For example GBK (--encoding).")] = "",
+    swap: Annotated[
+        Swap, Form(description="Exchange the axes of no row, swapped rows, all rows (--swap).")
+    ] = "none",
     mapping: Annotated[
-        str | None, Form(description='JSON: contract field to column, {"name": "名称"}.')
-    ] = None,
+        str,
+        Form(
+            description='JSON: contract field to column, {"name": "名称"}; for tables also lon, '
+            "lat, wkt and datum (--map name=名称)."
+        ),
+    ] = "",
+    constants: Annotated[
+        str, Form(description='JSON: a value that every row gets, {"role": "…"} (--set).')
+    ] = "",
     decisions: Annotated[
-        str | None,
-        Form(description='JSON: what a person decided about single codes, {"…": "drop"}.'),
-    ] = None,
+        str,
+        Form(
+            description='JSON: what a person decided about single codes, {"…": "drop"} (--decide).'
+        ),
+    ] = "",
+    parent_level: Annotated[
+        ParentLevel, Form(description="What the parents are (--parent-level).")
+    ] = "community",
+    parent_mapping: Annotated[
+        str, Form(description="JSON: field to column of the parents (--parent-map).")
+    ] = "",
+    wide_gaps: Annotated[
+        WideGaps, Form(description="Gaps too wide to be closed unasked (--wide-gaps).")
+    ] = "ask",
+    snap_m: Annotated[
+        float, Form(ge=0, le=100, description="Snapping, metres; 0 estimates it (--snap).")
+    ] = 0.0,
+    gap_width_m: Annotated[
+        float,
+        Form(
+            ge=0,
+            le=1000,
+            description="Narrower gaps are closed, metres; 0 = as the scheme says (--gap-width).",
+        ),
+    ] = 0.0,
+    metric_epsg: Annotated[
+        int, Form(ge=0, description="Metric CRS of a new scheme; 0 chooses (--metric-epsg).")
+    ] = 0,
+    code_system: Annotated[
+        CodeSystem, Form(description="Of a new scheme (--code-system).")
+    ] = "auto",
+    date_order: Annotated[
+        Literal["", "ymd", "mdy", "dmy"],
+        Form(description="Of dates that could mean two days (--date-order)."),
+    ] = "",
+    at: Annotated[
+        str, Form(description="Instant whose plan places rows; now when empty (--at).")
+    ] = "",
+    scheme: Annotated[str, Form(description="Grid scheme (--scheme).")] = "",
     keep_exclusions: Annotated[
         bool,
-        Form(description="Cells: the exclusions registered in the plan in force stay."),
+        Form(description="Exclusions of the plan in force stay (false: --drop-exclusions)."),
     ] = True,
-    title: Annotated[str, Form(description="Title of the draft plan.")] = "",
-    replace: Annotated[bool, Form(description="Replace rows with the same key.")] = False,
-    dry_run: Annotated[bool, Form(description="Do everything but keep nothing.")] = False,
+    title: Annotated[str, Form(description="Title of the draft plan (--title).")] = "",
+    replace: Annotated[
+        bool, Form(description="Replace rows with the same key (--replace).")
+    ] = False,
+    strict_units: Annotated[
+        bool, Form(description="Refuse unknown units instead of adding them (--strict-units).")
+    ] = False,
+    repair: Annotated[bool, Form(description="Repair cells (false: --no-repair).")] = True,
+    dry_run: Annotated[
+        bool, Form(description="Do everything but keep nothing (--dry-run).")
+    ] = False,
 ) -> JobView:
     """Import a file: all of it or nothing, with a report of every repair and unplaced row.
 
     The answer is a job; its result is the import report. Cells become a draft plan.
+
+    A problem names row, field and way out. Ways out are named as options of `gridsvc import`;
+    each option is a field of this form, told in brackets below: `--crs EPSG:4548` is the field
+    `crs`, `--map lon=X --map lat=Y` is `mapping` with `{"lon": "X", "lat": "Y"}`,
+    `--decide CODE=drop` is `decisions` with `{"CODE": "drop"}`, `--parent FILE` is the file
+    `parent`.
     """
-    chosen = None if datum is None or not datum.strip() else Datum.parse(datum)
-    options = ImportOptions(
-        scheme=services.settings.grid.scheme,
+    settings = services.settings
+    choices = ImportChoices(
+        scheme=scheme,
         title=title,
+        layer=layer,
+        crs=crs,
+        datum=Datum.parse(datum).value if datum.strip() else "",
+        encoding=encoding,
+        swap=swap,
         mapping=parse_mapping(mapping, "mapping"),
+        constants=parse_mapping(constants, "constants"),
         decisions=parse_mapping(decisions, "decisions"),
-        exclusions=_exclusions(services) if as_layer == "cells" and keep_exclusions else None,
+        parent_mapping=parse_mapping(parent_mapping, "parent_mapping"),
+        parent_level=parent_level,
+        wide_gaps=wide_gaps,
+        snap_m=snap_m,
+        gap_width_m=gap_width_m,
+        metric_epsg=metric_epsg,
+        code_system=code_system,
+        date_order=date_order or None,
+        at=parse_instant(at, settings.grid.timezone) if at.strip() else services.clock(),
         replace=replace,
+        strict_units=strict_units,
+        repair=repair,
+        keep_exclusions=keep_exclusions,
         dry_run=dry_run,
-        timezone=services.settings.grid.timezone,
-        at=services.clock(),
     )
-    name = safe_name(file.filename)
-    if not name.lower().endswith(SUFFIXES):
-        raise UnreadableSource(
-            source=name,
-            reason_zh="不支持的文件类型",
-            reason_en="the type of file is not supported",
-            hint_zh=f"可用:{'、'.join(SUFFIXES)}",
-            hint_en=f"use one of {', '.join(SUFFIXES)}",
-        )
-    folder = Path(tempfile.mkdtemp(prefix="gridsvc-upload-"))
-    with (folder / name).open("wb") as target:
-        shutil.copyfileobj(file.file, target, 1 << 20)
+    uploads = _keep(file, parent, exclusions)
+
+    def beside(path: Path | None) -> RawLayer | None:
+        return None if path is None else choices.open_beside(path, settings)
 
     def work(progress: Progress) -> dict[str, Any]:
-        try:
-            progress("reading", 0.0)
-            raw = open_source(
-                folder / name,
-                layer=layer or None,
-                crs=crs or None,
-                datum=chosen,
-                encoding=encoding or None,
-                max_unpacked_mb=services.settings.server.max_unpacked_mb,
-            )
-            report = import_layer(services.storage, raw, as_layer, options, progress)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        progress("reading", 0.0)
+        raw = choices.open(uploads.file, settings)
+        options = choices.options(
+            settings, parent=beside(uploads.parent), exclusions=beside(uploads.exclusions)
+        )
+        report = import_layer(services.storage, raw, as_layer, options, progress)
+        services.locators.refresh()
         document: dict[str, Any] = orjson.loads(
             orjson.dumps(report.as_dict(), option=orjson.OPT_SERIALIZE_NUMPY, default=str)
         )
         return document
 
-    job = runner.submit("import", f"{name} → {as_layer}", work)
+    def tidy() -> None:
+        shutil.rmtree(uploads.folder, ignore_errors=True)
+
+    job = runner.submit("import", f"{uploads.file.name} → {as_layer}", work, afterwards=tidy)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return job_view(job, language)

@@ -90,17 +90,28 @@ class JobRunner:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
-    def submit(self, kind: str, title: str, work: Work) -> Job:
+    def submit(
+        self,
+        kind: str,
+        title: str,
+        work: Work,
+        *,
+        afterwards: Callable[[], None] | None = None,
+    ) -> Job:
         """Queue work and return its job.
 
         ``work`` gets a progress callback that raises ``Cancelled`` once the job was cancelled,
-        and returns the document that becomes ``result``.
+        and returns the document that becomes ``result``. ``afterwards`` is called however the
+        job ends, also when it was cancelled before it began.
         """
         entry = _Entry(Job(uuid.uuid4().hex, kind, title, self._clock()))
         with self._lock:
             self._entries[entry.job.id] = entry
             self._forget()
-        self._pool.submit(self._run, entry, work)
+        future = self._pool.submit(self._run, entry, work)
+        if afterwards is not None:
+            tidy = afterwards
+            future.add_done_callback(lambda _: tidy())
         return entry.job
 
     def get(self, job_id: str) -> Job:

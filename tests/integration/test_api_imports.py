@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections.abc import Iterator
@@ -10,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.bootstrap import open_services
+from api.cli.main import build
 from api.settings import DatabaseSettings, ServerSettings, Settings
 from geodata.storage import open_storage
 from gridsvc.services.importing import import_layer
@@ -39,10 +40,16 @@ def client(demo_db: Path, tmp_path: Path) -> Iterator[TestClient]:
     services.close()
 
 
-def upload(client: Any, name: str, content: bytes, layer: str, **form: str) -> dict[str, Any]:
-    answer = client.post(
-        "/api/v1/imports", files={"file": (name, io.BytesIO(content))}, data={"as": layer, **form}
-    )
+def upload(
+    client: Any,
+    name: str,
+    content: bytes,
+    layer: str,
+    beside: dict[str, tuple[str, bytes]] | None = None,
+    **form: str,
+) -> dict[str, Any]:
+    files = {"file": (name, content), **(beside or {})}
+    answer = client.post("/api/v1/imports", files=files, data={"as": layer, **form})
     assert answer.status_code == 202, answer.text
     job: dict[str, Any] = answer.json()
     assert answer.headers["location"] == job["links"]["self"]
@@ -162,6 +169,129 @@ def test_a_river_that_is_not_registered_needs_a_decision(client: TestClient) -> 
     assert last["problem"]["type"] == "/problems/decision-needed"
 
 
+def collection(features: list[dict[str, Any]]) -> bytes:
+    return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+
+def test_columns_of_places_and_constants_are_fields_of_the_form(client: TestClient) -> None:
+    point = client.get("/api/v1/points?limit=1&placement=placed").json()["features"][0]
+    lon, lat = point["geometry"]["coordinates"]
+    table = f"编号,经,纬,名\nT1,{lon},{lat},样点\n".encode()
+    refused = follow(client, upload(client, "t.csv", table, "points"))[-1]
+    assert refused["state"] == "failed"
+    assert "--map" in json.dumps(refused["problem"])
+    form: dict[str, Any] = {
+        "mapping": '{"point_id": "编号", "name": "名", "lon": "经", "lat": "纬"}',
+        "constants": json.dumps({"category": point["properties"]["category"]}),
+        "datum": "cgcs2000",
+    }
+    last = follow(client, upload(client, "t.csv", table, "points", **form))[-1]
+    assert last["state"] == "done", last["problem"]
+    kept = client.get("/api/v1/points/T1").json()
+    assert kept["properties"]["cell_code"] == point["properties"]["cell_code"]
+    assert kept["properties"]["category"] == point["properties"]["category"]
+
+
+def test_swapped_axes_are_exchanged_when_asked(client: TestClient) -> None:
+    point = client.get("/api/v1/points?limit=1&placement=placed").json()["features"][0]
+    cell = point["properties"]["cell_code"]
+    point["properties"]["point_id"] = "swapped"
+    point["geometry"]["coordinates"].reverse()
+    content = collection([point])
+    assert follow(client, upload(client, "s.geojson", content, "points"))[-1]["state"] == "failed"
+    last = follow(client, upload(client, "s.geojson", content, "points", swap="all"))[-1]
+    assert last["state"] == "done", last["problem"]
+    kept = client.get("/api/v1/points/swapped").json()
+    assert kept["properties"]["cell_code"] == cell
+
+
+def test_parents_and_exclusions_come_beside_the_cells(client: TestClient) -> None:
+    plan = client.get("/api/v1/plans/in-force").json()["id"]
+    cells = client.get("/api/v1/cells?limit=10000").json()["features"]
+    for feature in cells:
+        feature["properties"] = {
+            "code": f"x{feature['id']}",
+            "name": feature["properties"]["name"],
+        }
+    areas = client.get(f"/api/v1/plans/{plan}/areas?level=community").json()["features"]
+    parents = [
+        {
+            **area,
+            "properties": {
+                "社区": area["properties"]["code"],
+                "名": area["properties"]["name"],
+                "街": area["properties"]["code"][:9],
+            },
+        }
+        for area in areas
+    ]
+    river = client.get(f"/api/v1/plans/{plan}/exclusions").content
+    beside = {
+        "parent": ("社区.geojson", collection(parents)),
+        "exclusions": ("river.geojson", river),
+    }
+    form: dict[str, Any] = {
+        "scheme": "foreign",
+        "code_system": "free",
+        "keep_exclusions": "false",
+        "parent_mapping": '{"code": "社区", "name": "名", "subdistrict_code": "街"}',
+    }
+    job = upload(client, "格.geojson", collection(cells), "cells", beside, **form)
+    last = follow(client, job)[-1]
+    assert last["state"] == "done", last["problem"]
+    draft = client.get(f"/api/v1/plans/{last['result']['plan_id']}").json()
+    assert draft["cell_count"] == len(cells)
+    made = client.get(f"/api/v1/cells?plan={draft['id']}&limit=10000").json()["features"]
+    assert all(f["properties"]["community_code"] == f["id"].removeprefix("x")[:12] for f in made)
+
+
+def test_an_empty_file_field_of_a_browser_is_no_file(client: TestClient) -> None:
+    point = client.get("/api/v1/points?limit=1&placement=placed").json()["features"][0]
+    lon, lat = point["geometry"]["coordinates"]
+    table = f"编号,经,纬\nT2,{lon},{lat}\n".encode()
+    boundary = "x" * 20
+    parts = [
+        ('name="as"', b"points"),
+        ('name="mapping"', '{"point_id": "编号", "lon": "经", "lat": "纬"}'.encode()),
+        ('name="datum"', b"wgs84"),
+        (
+            'name="constants"',
+            json.dumps({"name": "点", "category": point["properties"]["category"]}).encode(),
+        ),
+        ('name="file"; filename="t.csv"', table),
+        ('name="parent"; filename=""', b""),
+    ]
+    body = b"".join(
+        f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + text + b"\r\n"
+        for head, text in parts
+    )
+    answer = client.post(
+        "/api/v1/imports",
+        content=body + f"--{boundary}--\r\n".encode(),
+        headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+    )
+    assert answer.status_code == 202, answer.text
+    last = follow(client, answer.json())[-1]
+    assert last["state"] == "done", last["problem"]
+
+
+def test_every_option_of_the_command_is_a_field_of_the_form(client: TestClient) -> None:
+    command: Any = typer.main.get_command(build("import"))
+    options = {
+        name
+        for parameter in command.commands["import"].params
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+    document = client.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    name = next(n for n in schemas if n.startswith("Body_import_file"))
+    told = " ".join(str(p.get("description", "")) for p in schemas[name]["properties"].values())
+    # The log of repairs is a layer of the API, the zone a setting of the service, help is /docs.
+    apart = {"--log", "--timezone", "--help"}
+    assert {o for o in options - apart if o not in told} == set()
+
+
 @pytest.mark.parametrize(
     ("form", "status", "slug"),
     [
@@ -171,6 +301,10 @@ def test_a_river_that_is_not_registered_needs_a_decision(client: TestClient) -> 
         ({"as": "points", "mapping": "[1]"}, 422, "bad-input"),
         ({"as": "points", "mapping": "{"}, 422, "bad-input"),
         ({"as": "points", "datum": "mars"}, 422, "unknown-datum"),
+        ({"as": "points", "at": "someday"}, 422, "bad-input"),
+        ({"as": "points", "swap": "perhaps"}, 422, "invalid-request"),
+        ({"as": "points", "date_order": "dym"}, 422, "invalid-request"),
+        ({"as": "cells", "snap_m": "-1"}, 422, "invalid-request"),
     ],
 )
 def test_bad_forms_are_refused_at_once(

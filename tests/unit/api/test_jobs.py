@@ -114,3 +114,23 @@ def test_old_jobs_are_forgotten_but_no_running_one() -> None:
     with pytest.raises(NotFoundError):
         runner.get(jobs[0].id)
     runner.close()
+
+
+def test_what_comes_afterwards_comes_even_when_the_work_never_began() -> None:
+    runner = JobRunner(utc_now)
+    begun, go = threading.Event(), threading.Event()
+    called: list[str] = []
+
+    def slow(progress: Progress) -> dict[str, object]:
+        begun.set()
+        assert go.wait(30)
+        return {}
+
+    runner.submit("import", "first", slow, afterwards=lambda: called.append("first"))
+    assert begun.wait(30)
+    waiting = runner.submit("import", "second", slow, afterwards=lambda: called.append("second"))
+    runner.cancel(waiting.id)
+    go.set()
+    assert finished(runner, waiting).state is JobState.CANCELLED
+    runner.close()
+    assert called == ["first", "second"]

@@ -1,0 +1,143 @@
+"""What a person chooses for an import, the same for ``gridsvc import`` and for an upload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from gridsvc.errors import CrsMissing
+from gridsvc.services.raw import ImportOptions, RawLayer
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+
+Swap = Literal["none", "rows", "all"]
+DateOrder = Literal["ymd", "mdy", "dmy"]
+WideGaps = Literal["ask", "fill", "exclude", "leave"]
+CodeSystem = Literal["auto", "cn", "free"]
+ParentLevel = Literal["community", "subdistrict"]
+
+PLACES = ("lon", "lat", "wkt", "datum")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportChoices:
+    """Choices as they are made; what is empty or zero is left to the data and the settings.
+
+    Attributes
+    ----------
+    mapping : mapping
+        Contract field to column. ``lon``, ``lat``, ``wkt`` and ``datum`` name the columns of a
+        table that hold places.
+    snap_m, gap_width_m : float
+        Metres.
+    strict_units : bool
+        Refuse units that are not there instead of creating them.
+    """
+
+    scheme: str = ""
+    title: str = ""
+    layer: str = ""
+    crs: str = ""
+    datum: str = ""
+    encoding: str = ""
+    swap: Swap = "none"
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    decisions: Mapping[str, str] = field(default_factory=dict)
+    parent_mapping: Mapping[str, str] = field(default_factory=dict)
+    parent_level: ParentLevel = "community"
+    wide_gaps: WideGaps = "ask"
+    snap_m: float = 0.0
+    gap_width_m: float = 0.0
+    metric_epsg: int = 0
+    code_system: CodeSystem = "auto"
+    date_order: DateOrder | None = None
+    timezone: str = ""
+    at: datetime | None = None
+    replace: bool = False
+    strict_units: bool = False
+    repair: bool = True
+    keep_exclusions: bool = True
+    dry_run: bool = False
+
+    def open(self, path: Path, settings: Settings) -> RawLayer:
+        """Read the file to be imported.
+
+        Raises
+        ------
+        UnreadableSource, EmptySource, CrsMissing, WrongCrs, UnknownDatum, RejectedRows
+        """
+        from geodata.sources import open_source
+
+        return open_source(
+            path,
+            layer=self.layer or None,
+            crs=self.crs or None,
+            datum=self.datum or None,
+            encoding=self.encoding or None,
+            columns={k: v for k, v in self.mapping.items() if k in PLACES},
+            swap=self.swap,
+            max_unpacked_mb=settings.server.max_unpacked_mb,
+        )
+
+    def open_beside(self, path: Path, settings: Settings) -> RawLayer:
+        """Read a layer that comes with the import: parents or exclusions.
+
+        Its own coordinate system counts; the stated one only where it carries none.
+
+        Raises
+        ------
+        UnreadableSource, EmptySource, CrsMissing, WrongCrs, UnknownDatum, RejectedRows
+        """
+        from geodata.sources import open_source
+
+        limit = settings.server.max_unpacked_mb
+        try:
+            return open_source(path, max_unpacked_mb=limit)
+        except CrsMissing:
+            if not (self.crs or self.datum):
+                raise
+            return open_source(
+                path,
+                crs=self.crs or None,
+                datum=self.datum or None,
+                encoding=self.encoding or None,
+                max_unpacked_mb=limit,
+            )
+
+    def options(
+        self,
+        settings: Settings,
+        *,
+        parent: RawLayer | None = None,
+        exclusions: RawLayer | None = None,
+    ) -> ImportOptions:
+        """Return the options of the import use case."""
+        return ImportOptions(
+            scheme=self.scheme or settings.grid.scheme,
+            title=self.title,
+            mapping={k: v for k, v in self.mapping.items() if k not in PLACES},
+            parent=parent,
+            parent_mapping=self.parent_mapping,
+            parent_level=self.parent_level,
+            exclusions=exclusions,
+            decisions=self.decisions,
+            metric_epsg=self.metric_epsg or None,
+            gap_width_m=self.gap_width_m or None,
+            snap_m=self.snap_m or None,
+            date_order=self.date_order,
+            timezone=self.timezone or settings.grid.timezone,
+            replace=self.replace,
+            dry_run=self.dry_run,
+            at=self.at,
+            constants=self.constants,
+            code_system=self.code_system,
+            wide_gaps=self.wide_gaps,
+            unknown_units="refuse" if self.strict_units else "create",
+            repair=self.repair,
+            keep_exclusions=self.keep_exclusions,
+        )
