@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -66,6 +67,17 @@ def _warm(services: Services) -> None:
         log.warning("no plan is in force yet", scheme=services.settings.grid.scheme)
     except GridsvcError as error:
         log.error("the plan in force cannot be read", error=type(error).__name__)
+
+
+def _prepare_routes(app: FastAPI) -> None:
+    """Derive every route now instead of at its first request.
+
+    FastAPI silences a warning of pydantic while it builds a parameter, by filters that belong to
+    the whole process. During a request other threads may set filters at the same time and undo
+    that; and the first person who asks would wait for it.
+    """
+    for _ in iter_route_contexts(app.routes):
+        pass
 
 
 class Application(FastAPI):
@@ -137,6 +149,7 @@ def create_app(
     add_problem_handlers(app)
     if STATIC.is_dir():
         app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    _prepare_routes(app)
     tiles = urlsplit(chosen.map.tile_url)
     image_source = f"{tiles.scheme}://{tiles.netloc}" if tiles.netloc else ""
     inner = RequestContext(
