@@ -44,13 +44,16 @@ demo: web
 serve: web
 	$(BIN)/gridsvc serve --port $(PORT)
 
+# Two workers at least, four at most; each file's tests stay together.
+TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: $(VENV)/dev.stamp
 	$(BIN)/python scripts/build_web.py
-	$(BIN)/python -m pytest -m "not slow"
+	$(TESTS) -m "not slow"
 
 test-all: $(VENV)/dev.stamp
 	$(BIN)/python scripts/build_web.py
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check $(CODE)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,15 @@ def missing(reason: str) -> None:
     if REQUIRED:
         pytest.fail(f"GRIDSVC_TEST_REQUIRE=1 and {reason}")
     pytest.skip(reason)
+
+
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Let parallel test workers of this checkout take turns."""
+    name = f"gridsvc-{what}-{zlib.crc32(str(REPOSITORY).encode())}-{os.getuid()}.lock"
+    with (Path(tempfile.gettempdir()) / name).open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -74,9 +87,10 @@ def postgis_server() -> str:
     if stated:
         return stated
     script = REPOSITORY / "scripts" / "postgis.py"
-    done = subprocess.run(
-        [sys.executable, str(script), "start"], capture_output=True, text=True, check=False
-    )
+    with one_at_a_time("postgis"):
+        done = subprocess.run(
+            [sys.executable, str(script), "start"], capture_output=True, text=True, check=False
+        )
     if done.returncode != 0:
         missing(f"there is no PostGIS server: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -127,7 +141,12 @@ def demo_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SQLite database with the sample city imported from its files and published; read only."""
     from api.demo import DATABASE, ensure_demo
 
-    return ensure_demo(tmp_path_factory.mktemp("demo"), maps=False).folder / DATABASE
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = tmp_path_factory.mktemp("demo")
+    else:  # the first worker builds, the others find it
+        folder = tmp_path_factory.getbasetemp().parent / "demo"
+    with one_at_a_time("demo"):
+        return ensure_demo(folder, maps=False).folder / DATABASE
 
 
 @pytest.fixture(scope="session")
