@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.analysis.documents import hotspot_summary, hotspots_geojson
-from api.bootstrap import Services, open_services
 from api.cli.state import emit, progress, state_of
-from api.dependencies import parse_instant
-from api.patrols.routes import parse_place
-from api.settings import Settings
-from gridsvc.analysis.hotspots import DENOMINATORS
-from gridsvc.analysis.results import HotspotResult, PatrolPlan
 from gridsvc.errors import BadOption
-from gridsvc.patrol import reason_text, to_geojson_text, to_gpx
-from gridsvc.patrol.gpx import summary
-from gridsvc.plan.version import PlanVersion
-from gridsvc.services.hotspots import hotspots
-from gridsvc.services.patrols import PatrolArea, plan_patrol
+
+if TYPE_CHECKING:
+    from api.bootstrap import Services
+    from gridsvc.analysis.results import HotspotResult, PatrolPlan
+    from gridsvc.plan.version import PlanVersion
 
 _HOT_SHOWN = 15
 
@@ -50,20 +43,27 @@ def hotspot(
     output: Annotated[Path | None, typer.Option("-o", "--output", help=".geojson | .html")] = None,
 ) -> None:
     """Find hot and cold cells and write them as GeoJSON or as a map."""
+    from api.analysis.documents import hotspot_summary, hotspots_geojson
+    from api.bootstrap import open_services
+    from gridsvc.services.hotspots import hotspots
+
     kind = _kind(output, (".geojson", ".json", ".html"))
-    services = open_services(Settings())
+    services = open_services()
     try:
         with progress(context) as report:
             report("hotspot", 0.1)
+            found = _plan(services, plan)
+            period = _instant(services, since, "since"), _instant(services, until, "until")
+            divisor = _denominator(denominator)
             result = hotspots(
                 services.storage,
                 services.locators,
-                _plan(services, plan),
+                found,
                 updated_at=services.clock(),
-                since=_instant(services, since, "since"),
-                until=_instant(services, until, "until"),
+                since=period[0],
+                until=period[1],
                 classes=tuple(classes or ()),
-                denominator=_denominator(denominator),
+                denominator=divisor,
                 set_aside=set_aside,
                 permutations=permutations,
                 seed=seed,
@@ -71,9 +71,18 @@ def hotspot(
             )
             report("hotspot", 0.9)
             if output is not None and kind == ".html":
-                from maps import hotspot_map, render_html
+                from api.maps.pictures import Frame, HotspotChoice, picture_of_hotspots
+                from maps import render_html
 
-                drawn = hotspot_map(result, language=state_of(context).language, assets="inline")
+                chosen = HotspotChoice(
+                    since=period[0],
+                    until=period[1],
+                    issue_class=", ".join(classes or ()),
+                    denominator=divisor,
+                    set_aside=set_aside,
+                )
+                frame = Frame(language=state_of(context).language, assets="inline")
+                drawn = picture_of_hotspots(services, found, result, chosen, frame)
                 output.write_text(render_html(drawn), encoding="utf-8")
             elif output is not None:
                 output.write_bytes(hotspots_geojson(result))
@@ -107,38 +116,56 @@ def patrol(
     ] = None,
 ) -> None:
     """Plan rounds over the points of one area and write them as GPX, GeoJSON or a map."""
+    from api.bootstrap import open_services
+    from api.patrols.routes import parse_place
+    from gridsvc.patrol import to_geojson_text, to_gpx
+    from gridsvc.patrol.gpx import summary
+    from gridsvc.services.patrols import PatrolArea, plan_patrol
+
     kind = _kind(output, (".gpx", ".geojson", ".json", ".html"))
-    services = open_services(Settings())
+    language = state_of(context).language
+    services = open_services()
     try:
         with progress(context) as report:
             report("patrol", 0.1)
+            found = _plan(services, plan)
+            shift = _window(window)
             result = plan_patrol(
                 services.storage,
                 services.locators,
-                _plan(services, plan),
+                found,
                 PatrolArea(cell=cell, community=community, subdistrict=subdistrict),
                 created_at=services.clock(),
                 inspectors=inspectors,
                 start=None if start is None else parse_place(start, datum),
                 speed_m_s=speed,
-                window=_window(window),
+                window=shift,
                 max_duration_s=None if max_minutes is None else max_minutes * 60.0,
                 max_snap_m=max_snap,
                 iterations=iterations,
                 seed=seed,
             )
             report("patrol", 0.9)
+            if output is not None and kind == ".html":
+                from api.maps.pictures import Frame, PatrolChoice, picture_of_patrol
+                from maps import render_html
+
+                chosen = PatrolChoice(
+                    cell=cell or "",
+                    community=community or "",
+                    subdistrict=subdistrict or "",
+                    inspectors=inspectors,
+                    window=shift,
+                    seed=seed,
+                )
+                frame = Frame(language=language, assets="inline")
+                drawn = picture_of_patrol(services, found, result, chosen, frame)
+                output.write_text(render_html(drawn), encoding="utf-8")
+            elif output is not None:
+                text = to_gpx(result) if kind == ".gpx" else to_geojson_text(result)
+                output.write_text(text, encoding="utf-8")
     finally:
         services.close()
-    language = state_of(context).language
-    if output is not None:
-        if kind == ".html":
-            from maps import patrol_map, render_html
-
-            text = render_html(patrol_map(result, language=language, assets="inline"))
-        else:
-            text = to_gpx(result) if kind == ".gpx" else to_geojson_text(result)
-        output.write_text(text, encoding="utf-8")
     document = summary(result)
     if output is not None:
         document["output"] = str(output)
@@ -168,12 +195,16 @@ def _plan(services: Services, plan_id: str | None) -> PlanVersion:
 
 
 def _instant(services: Services, text: str | None, field: str) -> datetime | None:
+    from api.dependencies import parse_instant
+
     if text is None:
         return None
     return parse_instant(text, services.settings.grid.timezone, field=field)
 
 
 def _denominator(text: str) -> Any:
+    from gridsvc.analysis.hotspots import DENOMINATORS
+
     if text not in DENOMINATORS:
         known = ", ".join(DENOMINATORS)
         raise BadOption(
@@ -194,6 +225,8 @@ def _window(text: str | None) -> Any:
 
 
 def _hotspot_text(result: HotspotResult, output: Path | None, language: str) -> str:
+    from api.analysis.documents import hotspot_summary
+
     zh = language == "zh"
     found = hotspot_summary(result)
     period = f"{found['since'] or '…'} – {found['until'] or '…'}"
@@ -219,6 +252,8 @@ def _hotspot_text(result: HotspotResult, output: Path | None, language: str) -> 
 
 
 def _patrol_text(plan: PatrolPlan, output: Path | None, language: str) -> str:
+    from gridsvc.patrol import reason_text
+
     zh = language == "zh"
     bound = "" if plan.lower_bound_m is None else f" (≥ {plan.lower_bound_m:.0f} m)"
     made = f"{plan.solver}  seed {plan.seed}  {plan.iterations} it"

@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.bootstrap import Services, open_services
 from api.cli.state import emit, progress, state_of
-from api.dependencies import parse_instant
-from api.maps.pictures import (
-    Frame,
-    HotspotChoice,
-    PatrolChoice,
-    draw_coverage,
-    draw_hotspot,
-    draw_patrol,
-    draw_plan,
-)
-from api.settings import Settings
-from gridsvc.analysis.hotspots import DENOMINATORS
 from gridsvc.errors import BadOption, UnreadableSource
-from gridsvc.plan.version import PlanVersion
-from maps import OfflineMap, render_html
+
+if TYPE_CHECKING:
+    from api.bootstrap import Services
+    from api.maps.pictures import Frame
+    from gridsvc.plan.version import PlanVersion
+    from maps import OfflineMap
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="FILE.html")]
 Inline = Annotated[
@@ -50,6 +41,7 @@ def register(app: typer.Typer) -> None:
         inline: Inline = True,
     ) -> None:
         """覆盖图 · who covers what, and what nobody covers."""
+        from api.maps.pictures import draw_coverage
 
         def draw(services: Services, found: PlanVersion, frame: Frame) -> OfflineMap:
             moment = _instant(services, at, "at") or services.clock()
@@ -74,6 +66,9 @@ def register(app: typer.Typer) -> None:
         inline: Inline = True,
     ) -> None:
         """热点图 · where reports are significantly frequent."""
+        from api.maps.pictures import HotspotChoice, draw_hotspot
+        from gridsvc.analysis.hotspots import DENOMINATORS
+
         for known in DENOMINATORS:
             if known == denominator:
                 divisor = known
@@ -109,6 +104,8 @@ def register(app: typer.Typer) -> None:
         inline: Inline = True,
     ) -> None:
         """巡查路线图 · rounds over the evaluation points of an area."""
+        from api.maps.pictures import PatrolChoice, draw_patrol
+
         if window not in ("", *WINDOWS):
             raise _unknown("--window", window, WINDOWS)
         choice = PatrolChoice(
@@ -133,6 +130,8 @@ def register(app: typer.Typer) -> None:
         inline: Inline = True,
     ) -> None:
         """方案图 · the cells of a plan and what its certificate finds."""
+        from api.maps.pictures import draw_plan
+
         _write(context, "plan", output, plan, inline, draw_plan)
 
 
@@ -144,6 +143,10 @@ def _write(
     inline: bool,
     draw: Callable[[Services, PlanVersion, Frame], OfflineMap],
 ) -> None:
+    from api.bootstrap import open_services
+    from api.maps.pictures import Frame
+    from maps import render_html
+
     if not output.parent.is_dir():
         raise UnreadableSource(
             source=str(output),
@@ -153,7 +156,7 @@ def _write(
             hint_en="create the folder first",
         )
     state = state_of(context)
-    services = open_services(Settings())
+    services = open_services()
     try:
         with progress(context) as report:
             report(kind, 0.1)
@@ -188,6 +191,8 @@ def _plan(services: Services, plan_id: str) -> PlanVersion:
 def _instant(services: Services, text: str, field: str) -> datetime | None:
     if not text:
         return None
+    from api.dependencies import parse_instant
+
     return parse_instant(text, services.settings.grid.timezone, field=field)
 
 

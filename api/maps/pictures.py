@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -11,6 +11,7 @@ import geopandas as gpd
 from api.bootstrap import Services
 from api.maps.surroundings import hotspot_fields, names_with, page_of, patrol_fields
 from gridsvc.analysis.hotspots import Denominator
+from gridsvc.analysis.results import HotspotResult, PatrolPlan
 from gridsvc.errors import Language, NothingToWorkOn
 from gridsvc.patrol.rounds import Window
 from gridsvc.plan.version import PlanVersion
@@ -93,6 +94,23 @@ def draw_hotspot(
         denominator=choice.denominator,
         set_aside=choice.set_aside,
     )
+    return picture_of_hotspots(services, plan, result, choice, frame)
+
+
+def picture_of_hotspots(
+    services: Services,
+    plan: PlanVersion,
+    result: HotspotResult,
+    choice: HotspotChoice,
+    frame: Frame,
+) -> OfflineMap:
+    """Draw a finished result with the areas, streets and names of its plan.
+
+    Parameters
+    ----------
+    choice : HotspotChoice
+        What the conditions on the page show.
+    """
     zone = services.settings.grid.timezone
     with services.storage.unit_of_work() as work:
         areas = work.plans.areas(plan.id)
@@ -153,13 +171,35 @@ def draw_patrol(
         window=choice.window,
         seed=choice.seed,
     )
+    shown = replace(choice, community=busiest)
+    return picture_of_patrol(services, plan, result, shown, frame)
+
+
+def picture_of_patrol(
+    services: Services,
+    plan: PlanVersion,
+    result: PatrolPlan,
+    choice: PatrolChoice,
+    frame: Frame,
+) -> OfflineMap:
+    """Draw finished rounds with the names of their plan.
+
+    Parameters
+    ----------
+    choice : PatrolChoice
+        What the conditions on the page show.
+    """
+    with services.storage.unit_of_work() as work:
+        cells = work.plans.cells(plan.id)
     page = page_of(
         services.settings,
         "patrol",
         plan,
         frame.language,
         download=frame.download,
-        fields=patrol_fields(cells, busiest, choice.cell, choice.inspectors, choice.window or ""),
+        fields=patrol_fields(
+            cells, choice.community, choice.cell, choice.inspectors, choice.window or ""
+        ),
     )
     return patrol_map(
         result,

@@ -206,11 +206,25 @@ def test_hotspot_command_writes_geojson_and_prints_figures(run, tmp_path: Path, 
     assert f"n={document['summary']['n']}" in done.output
 
 
-def test_hotspot_command_draws_a_map(run, tmp_path: Path):
+def test_hotspot_command_draws_a_map(run, tmp_path: Path, city):
     target = tmp_path / "hot.html"
     done = run("hotspot", "-o", str(target))
     assert done.exit_code == 0, done.output
-    assert "<html" in target.read_text()[:200].lower()
+    html = target.read_text(encoding="utf-8")
+    assert "<html" in html[:200].lower()
+    # The same picture as the page of the service: streets, names of classes, title of the plan.
+    named = city.streets["name"].dropna().unique()
+    assert any(name in html for name in named)
+    assert any(name in html for name in city.classes["name"].unique())
+
+
+def test_patrol_command_draws_the_page_of_the_area(run, tmp_path: Path, city, busy_community):
+    target = tmp_path / "rounds.html"
+    done = run("patrol", "--community", busy_community, "--iterations", "50", "-o", str(target))
+    assert done.exit_code == 0, done.output
+    html = target.read_text(encoding="utf-8")
+    communities = city.cells["community_name"].dropna().unique()
+    assert sum(name in html for name in communities) == len(communities)
 
 
 def test_patrol_command_writes_each_format(run, tmp_path: Path, busy_community):
