@@ -45,7 +45,8 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+# Once a module: Playwright keeps an event loop in this thread, which other tests must not meet.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A real Chromium, driven by Playwright, that cannot reach other machines."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
