@@ -18,7 +18,7 @@ from api.records import (
     one_answer,
     page_answer,
 )
-from api.spatial_filters import in_community
+from api.spatial_filters import IN_COMMUNITY, frame_in_community
 from gridsvc.errors import NotFoundError, UnknownClass
 from gridsvc.layers import CASES, CLASSES
 
@@ -41,7 +41,7 @@ def list_cases(
     ] = None,
     status: Annotated[list[str] | None, Query(description="Statuses; repeatable.")] = None,
     cell: Annotated[str | None, Query(description="Cell code at filing.")] = None,
-    community: Annotated[str | None, Query(description="12-digit community code.")] = None,
+    community: Annotated[str | None, Query(description=IN_COMMUNITY)] = None,
     unit: Annotated[str | None, Query(description="Responsible unit.")] = None,
     placement: Annotated[
         Literal["placed", "on_border", "outside", "no_coordinates", "invalid_coordinates"] | None,
@@ -58,9 +58,20 @@ def list_cases(
         where = filters(
             class_code=codes, status=status, cell_code=cell, unit_id=unit, placement=placement
         )
-        if community is not None:
-            where = in_community(services, community, where)
         with services.storage.unit_of_work() as work:
+            if community is not None:
+                return frame_in_community(
+                    work,
+                    "cases",
+                    community,
+                    where,
+                    now=services.clock(),
+                    limit=page.fetch,
+                    bbox=bbox,
+                    since=since,
+                    until=until,
+                    after=page.after,
+                )
             return work.records("cases").frame(
                 where=where or None,
                 bbox=bbox,

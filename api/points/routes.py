@@ -18,7 +18,7 @@ from api.records import (
     one_answer,
     page_answer,
 )
-from api.spatial_filters import in_community
+from api.spatial_filters import IN_COMMUNITY, frame_in_community
 from gridsvc.errors import NotFoundError
 from gridsvc.layers import POINTS, VISITS
 from gridsvc.points import last_visits
@@ -35,7 +35,7 @@ def list_points(
     page: PageDep,
     bbox: BoxDep = None,
     cell: Annotated[str | None, Query(description="Cell code.")] = None,
-    community: Annotated[str | None, Query(description="12-digit community code.")] = None,
+    community: Annotated[str | None, Query(description=IN_COMMUNITY)] = None,
     category: Annotated[list[str] | None, Query(description="Categories; repeatable.")] = None,
     placement: Annotated[
         Literal["placed", "on_border", "outside", "no_coordinates", "invalid_coordinates"] | None,
@@ -49,11 +49,21 @@ def list_points(
     def fetch() -> pd.DataFrame:
         where = filters(cell_code=cell, category=category, placement=placement)
         with services.storage.unit_of_work() as work:
-            if community is not None:
-                where = in_community(services, community, where)
-            frame = work.records("points").frame(
-                where=where or None, bbox=bbox, after=page.after, limit=page.fetch
-            )
+            if community is None:
+                frame = work.records("points").frame(
+                    where=where or None, bbox=bbox, after=page.after, limit=page.fetch
+                )
+            else:
+                frame = frame_in_community(
+                    work,
+                    "points",
+                    community,
+                    where,
+                    now=services.clock(),
+                    limit=page.fetch,
+                    bbox=bbox,
+                    after=page.after,
+                )
             if visits:
                 done = work.records("visits").frame(until=at)
                 frame = frame.join(last_visits(frame, done, at))

@@ -1,0 +1,103 @@
+"""Rows of a community: the cell of the version they were filed under decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.bootstrap import open_services
+from api.settings import DatabaseSettings, Settings
+from gridsvc.layers import CASES, POINTS, normalize
+from gridsvc.plan.version import GridScheme
+from gridsvc.services import planning
+from tests.unit.gridsvc.quality_data import EPSG, frame, square
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+SCHEME = GridScheme("main", "自由编码", EPSG, code_system="free")
+
+
+def cells(communities: dict[str, str]) -> gpd.GeoDataFrame:
+    layer = frame({code: square(100 * i, 0) for i, code in enumerate(communities)})
+    owners = [communities[str(code)] for code in layer.index]
+    return layer.assign(
+        name=list(layer.index),
+        community_code=owners,
+        community_name=owners,
+        subdistrict_code="街",
+        subdistrict_name="街",
+    )
+
+
+# Id, cell and the number of the version it was filed under; None: no version is known.
+FILED = [
+    ("r1", "a", 1),
+    ("r2", "b", 1),
+    ("r3", "c", 1),
+    ("r4", "b", 2),
+    ("r5", "d", 2),
+    ("r6", None, 2),
+    ("r7", "b", None),
+]
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    """Cell b went from m1 to m2 in the second version; c became d."""
+    settings = Settings(
+        database=DatabaseSettings(database_url=f"sqlite:///{tmp_path / 'two.db'}"),
+        log_level="error",
+    )
+    services = open_services(settings, upgrade=True)
+    services.clock = lambda: NOW
+    plans: dict[int | None, str | None] = {None: None}
+    for number, communities in enumerate(
+        ({"a": "m1", "b": "m1", "c": "m2"}, {"a": "m1", "b": "m2", "d": "m2"}), start=1
+    ):
+        plan = planning.create_draft(services.storage, SCHEME, cells(communities), at=T0)
+        start = datetime(2026, number, 1, tzinfo=UTC)
+        planning.publish(services.storage, plan.id, start, start)
+        plans[number] = plan.id
+    table = pd.DataFrame(FILED, columns=["id", "cell_code", "number"])
+    table["plan_id"] = [plans[None if pd.isna(n) else int(n)] for n in table["number"]]
+    points = table.assign(name="点", category="公园").rename(columns={"id": "point_id"})
+    cases = table.assign(class_code="0101", reported_at=NOW).rename(columns={"id": "case_id"})
+    with services.storage.unit_of_work() as work:
+        work.records("points").append(normalize(points, POINTS))
+        work.records("cases").append(normalize(cases, CASES))
+        work.commit()
+    with TestClient(create_app(services=services), raise_server_exceptions=False) as found:
+        yield found
+    services.close()
+
+
+def ids(client: TestClient, url: str) -> list[str]:
+    found: list[str] = []
+    while url:
+        body = client.get(url).json()
+        found += [f["id"] for f in body["features"]]
+        url = next((link["href"] for link in body["links"] if link["rel"] == "next"), "")
+    return found
+
+
+@pytest.mark.parametrize("layer", ["points", "cases"])
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_the_version_of_the_row_decides(client: TestClient, layer: str, limit: int) -> None:
+    at = f"/api/v1/{layer}?limit={limit}&community"
+    assert ids(client, f"{at}=m1") == ["r1", "r2"]
+    assert ids(client, f"{at}=m2") == ["r3", "r4", "r5", "r7"]
+    assert ids(client, f"{at}=nowhere") == []
+
+
+@pytest.mark.parametrize("layer", ["points", "cases"])
+def test_a_cell_narrows_its_community(client: TestClient, layer: str) -> None:
+    assert ids(client, f"/api/v1/{layer}?community=m1&cell=b") == ["r2"]
+    assert ids(client, f"/api/v1/{layer}?community=m2&cell=b") == ["r4", "r7"]
+    assert ids(client, f"/api/v1/{layer}?community=m1&cell=c") == []
