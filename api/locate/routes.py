@@ -18,14 +18,13 @@ from api.locate.bulk import (
     CSV,
     JSON,
     PARQUET,
-    TooManyRows,
-    UnequalColumns,
     UnknownMediaType,
     media_type_of,
     read,
     solve,
     write,
 )
+from api.locate.readers import TooManyRows, TooWide, UnequalColumns
 from api.locate.schemas import BulkAnswer, BulkColumns, LocateAnswer
 from api.problems import UploadTooLarge, problem_responses
 from gridsvc.errors import (
@@ -101,6 +100,7 @@ def locate(
             RejectedRows,
             UnequalColumns,
             TooManyRows,
+            TooWide,
             UnknownMediaType,
             CrsMismatch,
             UploadTooLarge,
@@ -136,7 +136,7 @@ async def locate_bulk(
 
     def work() -> bytes:
         plan, locator = services.locators.at(at)
-        question = read(body, kind)
+        question = read(body, kind, wanted)
         answers = solve(question, locator, datum.value)
         return write(answers, question, wanted, plan_document(plan))
 

@@ -16,7 +16,7 @@ import shapely
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from api.locate import bulk
+from api.locate import readers
 from api.locate.bulk import ARROW, CSV, JSON, PARQUET, UnknownMediaType, media_type_of
 from api.locate.routes import router
 from gridsvc.datum import convert
@@ -286,7 +286,7 @@ def test_unknown_kinds(client: TestClient) -> None:
 
 
 def test_too_many_rows(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MAX_ROWS", 3)
+    monkeypatch.setattr(readers, "MAX_ROWS", 3)
     many = [117.605] * 4
     sink = io.BytesIO()
     pa.parquet.write_table(pa.table({"lon": many, "lat": many}), sink)
