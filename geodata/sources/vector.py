@@ -16,8 +16,10 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+import geodata.gdal  # noqa: F401 - leaves GDAL only the formats below
 from geodata.sources.content import Content, choose_layer, refuse
 from geodata.sources.encodings import shapefile_encoding, sibling
+from geodata.sources.signatures import check_signature
 from gridsvc.errors import Fault, RejectedRows
 from gridsvc.services.raw import Note
 from gridsvc.types import ObjectArray
@@ -55,6 +57,9 @@ def read_vector(path: Path, *, layer: str | None, encoding: str | None) -> Conte
     RejectedRows
         For rows whose geometry cannot be built.
     """
+    # GDAL takes a relative path that begins with a scheme for an address.
+    path = path.absolute()
+    check_signature(path)
     notes: list[Note] = []
     codec: str | None = None
     if path.suffix.lower() == ".shp":
