@@ -25,6 +25,7 @@ from api.problems import TABLE, Kind, problem_response
 from gridsvc.datum import convert
 from gridsvc.errors import GridsvcError, InvalidCoordinate, OutsideCoverage
 from gridsvc.locate import Location
+from gridsvc.locate.locator import OUTSIDE
 from gridsvc.services.answers import Snapshot
 from gridsvc.types import Datum
 
@@ -81,39 +82,28 @@ class FastPath:
             await self._app(scope, receive, send)
             return
         method = scope["method"]
-        if scope["path"] == PATH and method in ("GET", "HEAD"):
-            await self._locate(scope, receive, send, method == "HEAD")
+        if scope["path"] != PATH or method not in ("GET", "HEAD"):
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                if method not in _SAFE_METHODS:
+                    self._services(scope).locators.expire()  # something may have been published
             return
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            if method not in _SAFE_METHODS:
-                self._services(scope).locators.expire()  # something may have been published
-
-    async def _locate(self, scope: Scope, receive: Receive, send: Send, head: bool) -> None:
         try:
             services = self._services(scope)
             query = read_query(scope["query_string"], services)
             at = query.at or services.clock()
-            ready = services.desk.ready(at)
-            snapshot: Snapshot
-            if ready is not None:
-                snapshot = ready
-            else:
+            snapshot = services.desk.ready(at)
+            if snapshot is None:
                 snapshot = await asyncio.to_thread(services.desk.snapshot, at)
             body = encode(snapshot, query, at)
         except GridsvcError as error:
             response: Response = problem_response(Request(scope), error)
             await response(scope, receive, send)
             return
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": (*_HEADERS, (b"content-length", b"%d" % len(body))),
-            }
-        )
-        await send({"type": "http.response.body", "body": b"" if head else body})
+        headers = (*_HEADERS, (b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
 
 class Query:
@@ -148,6 +138,13 @@ def read_query(raw: bytes, services: Services) -> Query:
     ------
     BadQuery, UnknownDatum, UnreadableInstant
     """
+    if raw[:4] == b"lon=":
+        # The usual spelling, two plain numbers; anything else is read with care.
+        lon_text, _, lat_text = raw[4:].partition(b"&lat=")
+        try:
+            return Query(float(lon_text), float(lat_text))
+        except ValueError:
+            pass
     values: dict[str, str] = {}
     for part in raw.decode("latin-1").split("&"):
         name, _, value = part.partition("=")
@@ -195,19 +192,24 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
     x, y, accuracy = query.x, query.y, query.accuracy
     locator, memo = snapshot.locator, snapshot.memo
     if accuracy is None and -180.0 <= x <= 180.0 and -90.0 <= y <= 90.0:
-        position, several = locator.find(x, y)
-        if position >= 0 and several is None:
-            # The usual case: inside one cell, one neighbour across the nearest boundary.
-            distance, across = locator.across(position, x, y)
-            if across >= 0:
-                codes = locator.codes
-                neighbours = _neighbour(snapshot, codes[across], distance)
-                covering = memo.get(position) or _covering(snapshot, position)
-                flags = (
-                    b'null,"on_border":false,"boundary_distance_m":%.2f,"ambiguous":false'
-                    % distance
+        position, distance, across = locator.find_inside(x, y)
+        if across != -1:
+            # The usual case: inside one cell, at most one neighbour across the nearest boundary.
+            metres = b"%.2f" % distance
+            middle, shared = memo.get((position, query.category)) or _pieces(
+                snapshot, position, query
+            )
+            if across == OUTSIDE:
+                beyond, point = b"", b'],"nearest_point":'
+            else:
+                beyond = (memo.get(across) or _head(snapshot, across)) + metres
+                point = b'}],"nearest_point":'
+            return b"".join(
+                (
+                    _place(query, at), b'null,"on_border":false,"boundary_distance_m":', metres,
+                    middle, beyond, point, _near(snapshot, query), shared,
                 )
-                return _join(snapshot, query, at, codes[position], flags, covering, neighbours)
+            )  # fmt: skip
     location = locator.locate(x, y, accuracy_m=accuracy)
     code = location.code
     if code is None:
@@ -220,38 +222,62 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
         b"true" if location.ambiguous else b"false",
     )
     neighbours = b",".join(
-        [_neighbour(snapshot, n.code, n.distance_m) for n in location.neighbours]
+        [
+            b"%b%.2f}" % (_head(snapshot, locator.position_of(n.code)), n.distance_m)
+            for n in location.neighbours
+        ]
     )
-    return _join(snapshot, query, at, code, flags, orjson.dumps(location.covering), neighbours)
+    shared = _pieces(snapshot, locator.position_of(code), query)[1]
+    return b'%b%b,"covering":%b,"neighbours":[%b],"nearest_point":%b%b' % (
+        _place(query, at), flags, orjson.dumps(location.covering), neighbours,
+        _near(snapshot, query), shared,
+    )  # fmt: skip
 
 
-def _join(
-    snapshot: Snapshot,
-    query: Query,
-    at: datetime,
-    code: str,
-    flags: bytes,
-    covering: bytes,
-    neighbours: bytes,
-) -> bytes:
-    key = (code, query.category)
-    # What all places of the cell share, without its opening brace.
-    shared = snapshot.memo.get(key)
-    if shared is None:
-        shared = snapshot.remember(key, orjson.dumps(snapshot.cell(*key))[1:])
-    near = snapshot.records.nearest.nearest(query.x, query.y)
-    point = b"null" if near is None else _point(snapshot, *near)
+def _place(query: Query, at: datetime) -> bytes:
     lon, lat = repr(query.lon), repr(query.lat)
     same = query.x is query.lon and query.y is query.lat
     x, y = (lon, lat) if same else (repr(query.x), repr(query.y))
-    place = (
+    return (
         f'{{"lon":{lon},"lat":{lat},"datum":"{query.datum}",'
         f'"stored":{{"lon":{x},"lat":{y},"crs":"EPSG:4490"}},"at":"{at.isoformat()}",'
         '"accuracy_m":'
     ).encode("ascii")
-    return b'%b%b,"covering":%b,"neighbours":[%b],"nearest_point":%b,%b' % (
-        place, flags, covering, neighbours, point, shared,
-    )  # fmt: skip
+
+
+def _near(snapshot: Snapshot, query: Query) -> bytes:
+    near = snapshot.records.nearest.nearest(query.x, query.y)
+    if near is None:
+        return b"null"
+    number, distance_m = near
+    key = ("point", number)
+    head: bytes | None = snapshot.memo.get(key)
+    if head is None:
+        document = orjson.dumps(snapshot.point(number))[:-1] + b',"distance_m":'
+        head = snapshot.remember(key, document)
+    return b"%b%.2f}" % (head, distance_m)
+
+
+def _pieces(snapshot: Snapshot, position: int, query: Query) -> tuple[bytes, bytes]:
+    """Return what is written between two distances inside a cell, and what ends every answer."""
+    key = (position, query.category)
+    found: tuple[bytes, bytes] | None = snapshot.memo.get(key)
+    if found is None:
+        code = snapshot.locator.codes[position]
+        middle = b',"ambiguous":false,"covering":%b,"neighbours":[' % orjson.dumps([code])
+        shared = b"," + orjson.dumps(snapshot.cell(code, query.category))[1:]
+        found = snapshot.remember(key, (middle, shared))
+    return found
+
+
+def _head(snapshot: Snapshot, position: int) -> bytes:
+    """Return a neighbour up to its distance."""
+    found: bytes | None = snapshot.memo.get(position)
+    if found is None:
+        code = snapshot.locator.codes[position]
+        document = orjson.dumps({"code": code, "name": snapshot.cell_name(code)})
+        found = snapshot.remember(position, document[:-1] + b',"distance_m":')
+    return found
 
 
 def outside(lon: float, lat: float, location: Location) -> OutsideCoverage:
@@ -262,26 +288,3 @@ def outside(lon: float, lat: float, location: Location) -> OutsideCoverage:
         nearest_cell=location.nearest_code,
         distance_m=round(location.nearest_distance_m or 0.0, 2),
     )
-
-
-def _neighbour(snapshot: Snapshot, code: str, distance_m: float) -> bytes:
-    key = ("neighbour", code)
-    head: bytes | None = snapshot.memo.get(key)
-    if head is None:
-        document = orjson.dumps({"code": code, "name": snapshot.cell_name(code)})
-        head = snapshot.remember(key, document[:-1] + b',"distance_m":')
-    return b"%b%.2f}" % (head, distance_m)
-
-
-def _covering(snapshot: Snapshot, position: int) -> bytes:
-    document = orjson.dumps([snapshot.locator.codes[position]])
-    found: bytes = snapshot.remember(position, document)
-    return found
-
-
-def _point(snapshot: Snapshot, number: int, distance_m: float) -> bytes:
-    key = ("point", number)
-    head: bytes | None = snapshot.memo.get(key)
-    if head is None:
-        head = snapshot.remember(key, orjson.dumps(snapshot.point(number))[:-1])
-    return b'%b,"distance_m":%.2f}' % (head, distance_m)

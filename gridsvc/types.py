@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gridsvc.errors import InvalidCoordinate, UnknownDatum
 
 FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 ObjectArray = NDArray[np.object_]

@@ -18,8 +18,10 @@ from gridsvc.locate.exact import Index, OneByOne, label_many, lookup
 from gridsvc.locate.location import Location
 from gridsvc.locate.overlap import require_no_overlap
 from gridsvc.locate.raster import PIXELS_PER_SIDE, Lattice, build_raster
-from gridsvc.locate.surroundings import Neighbour, Surroundings
+from gridsvc.locate.surroundings import NOBODY, Neighbour, Surroundings
 from gridsvc.types import BoolArray, FloatArray, IntArray, LonLat, ObjectArray
+
+OUTSIDE = NOBODY - 1  # the position of nobody
 
 
 class Locator:
@@ -191,21 +193,19 @@ class Locator:
         """Return the position of the cell of one place in ``codes``, −1 for none or NaN."""
         return self._cover(lon, lat)[0] - 1
 
-    def find(self, lon: float, lat: float) -> tuple[int, tuple[int, ...] | None]:
-        """Return the position of the cell (−1 none) and, on a border, those of all that cover.
+    def find_inside(self, lon: float, lat: float) -> tuple[int, float, int]:
+        """Return the cell around a place, metres to its boundary and the one cell across it.
 
-        The lookup alone, without checking the range of the coordinates.
+        The shortest way to the usual answer: positions in ``codes``, ``OUTSIDE`` across the edge
+        of the territory. The last is −1 when the place is in no cell, on a border, or when several
+        cells or ones without common nodes lie across the nearest stretch of boundary; ``locate``
+        has the answer then. The range of the coordinates is not checked.
         """
         label, several = self._cover(lon, lat)
-        return label - 1, None if several is None else tuple(i - 1 for i in several)
-
-    def across(self, position: int, lon: float, lat: float) -> tuple[float, int]:
-        """Return metres to the boundary of a cell and the position of the one cell across it.
-
-        The position is −1 when no cell or several are there: ``surroundings`` has the answer then.
-        """
-        distance, across = self._around.boundary(position, lon, lat)
-        return distance, across[0] - 1 if len(across) == 1 else -1
+        if label == 0 or several is not None:
+            return label - 1, 0.0, -1
+        distance, across = self._around.boundary(label - 1, lon, lat)
+        return label - 1, distance, across[0] - 1 if len(across) == 1 else -1
 
     def position_of(self, code: str) -> int:
         """Return the position of a code (KeyError if there is no such cell)."""
@@ -284,7 +284,9 @@ class Locator:
         """
         distance, across = self._around.boundary(position, lon, lat)
         usual = accuracy_m is None or accuracy_m <= distance
-        if usual and not on_border and len(across) == 1 and across[0] > 0:
+        if usual and not on_border and len(across) == 1 and across[0] != 0:
+            if across[0] == NOBODY:
+                return distance, ()
             return distance, (Neighbour(self.codes[across[0] - 1], distance),)
         if on_border:
             distance = 0.0

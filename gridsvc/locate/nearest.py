@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections import OrderedDict
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gridsvc.locate.surroundings import ComplexArray, metres_per_degree
-from gridsvc.types import FloatArray
+from gridsvc.locate.surroundings import metres_per_degree
+from gridsvc.types import ComplexArray, FloatArray
 
 _BRUTE_UP_TO = 4000
 _CANDIDATES = 8
 _BANDS_PER_DEGREE = 100.0
 _KEEP_BANDS = 256
+_KEEP_TILES = 50_000
+_MOST_IN_TILE = 64
+_SLACK_M = 0.01
+_PLACE = np.dtype([("x", "f8"), ("y", "f8"), ("number", "i4")])
+_places_of = struct.Struct("=2di").iter_unpack
+
+# Metres per degree and what can be the nearest somewhere in the tile, packed.
+_Tile = tuple[float, float, bytes]
 
 
 class NearestPoints:
     """Finds the nearest point and its distance in metres (see ``surroundings`` for the metric).
+
+    Up to 4,000 points are compared by tiles of a fraction of a band, which are filled when they
+    are first asked for; more are found by a tree.
 
     Parameters
     ----------
@@ -30,32 +42,84 @@ class NearestPoints:
         self._lon = np.asarray(lon, dtype=np.float64)
         self._lat = np.asarray(lat, dtype=np.float64)
         self._bands: OrderedDict[int, tuple[float, float, ComplexArray]] = OrderedDict()
+        self._tiles: dict[tuple[int, int], _Tile | None] = {}
         self._tree: cKDTree | None = None
         if len(self._lon) > _BRUTE_UP_TO:
             self._kx, self._ky = metres_per_degree(float(np.mean(self._lat)))
             self._tree = cKDTree(np.column_stack([self._lon * self._kx, self._lat * self._ky]))
+        self._per_band = self._split()
+        self._per_degree = self._per_band * _BANDS_PER_DEGREE
+
+    def _split(self) -> int:
+        """Return how many tiles a band is high: about four tiles a point."""
+        if len(self._lon) < 2:
+            return 1
+        extent = float(np.ptp(self._lon)) * float(np.ptp(self._lat))
+        side = max(math.sqrt(extent / len(self._lon)) / 2.0, 1e-5)
+        return max(1, math.ceil(1.0 / (_BANDS_PER_DEGREE * side)))
 
     def __len__(self) -> int:
         return len(self._lon)
 
     def nearest(self, lon: float, lat: float) -> tuple[int, float] | None:
-        """Return number and distance of the nearest point; ``None`` when there is none."""
+        """Return number and distance of the nearest point; ``None`` when there is none.
+
+        Of points that are as near the first one counts.
+        """
+        if self._tree is not None:
+            return self._by_tree(self._tree, lon, lat)
+        key = (math.floor(lon * self._per_degree), math.floor(lat * self._per_degree))
+        try:
+            tile = self._tiles[key]
+        except KeyError:
+            tile = self._tile(*key)
+        if tile is None:
+            return self._by_all(lon, lat)
+        kx, ky, places = tile
+        east, north = lon * kx, lat * ky
+        best, at = math.inf, -1
+        for x, y, number in _places_of(places):
+            gap = (x - east) ** 2 + (y - north) ** 2
+            if gap < best:
+                best, at = gap, number
+        return at, math.sqrt(best)
+
+    def _tile(self, column: int, row: int) -> _Tile | None:
+        """Fill a tile; ``None`` when nearly all points could be the nearest, or there are none."""
+        tile: _Tile | None = None
+        if len(self._lon):
+            kx, ky, places = self._band(row // self._per_band)
+            side = 1.0 / self._per_degree
+            middle = complex((column + 0.5) * side * kx, (row + 0.5) * side * ky)
+            gap = np.abs(places - middle)
+            near = (gap <= gap.min() + math.hypot(side * kx, side * ky) + _SLACK_M).nonzero()[0]
+            if len(near) <= _MOST_IN_TILE:
+                packed = np.empty(len(near), dtype=_PLACE)
+                packed["x"], packed["y"] = places[near].real, places[near].imag
+                packed["number"] = near
+                tile = (kx, ky, packed.tobytes())
+        if len(self._tiles) >= _KEEP_TILES:
+            self._tiles.clear()
+        self._tiles[column, row] = tile
+        return tile
+
+    def _by_all(self, lon: float, lat: float) -> tuple[int, float] | None:
         if len(self._lon) == 0:
             return None
-        if self._tree is None:
-            kx, ky, places = self._band(lat)
-            gap = np.abs(places - complex(lon * kx, lat * ky))
-            at = int(gap.argmin())
-            return at, float(gap[at])
+        kx, ky, places = self._band(math.floor(lat * _BANDS_PER_DEGREE))
+        gap = np.abs(places - complex(lon * kx, lat * ky))
+        at = int(gap.argmin())
+        return at, float(gap[at])
+
+    def _by_tree(self, tree: cKDTree, lon: float, lat: float) -> tuple[int, float]:
         # The tree measures with one length of a degree for all; the best few are measured again.
-        found = np.asarray(self._tree.query((lon * self._kx, lat * self._ky), k=_CANDIDATES)[1])
+        found = np.asarray(tree.query((lon * self._kx, lat * self._ky), k=_CANDIDATES)[1])
         kx, ky = metres_per_degree(lat)
         gap = np.hypot((self._lon[found] - lon) * kx, (self._lat[found] - lat) * ky)
         at = int(gap.argmin())
         return int(found[at]), float(gap[at])
 
-    def _band(self, lat: float) -> tuple[float, float, ComplexArray]:
-        number = math.floor(lat * _BANDS_PER_DEGREE)
+    def _band(self, number: int) -> tuple[float, float, ComplexArray]:
         found = self._bands.get(number)
         if found is None:
             kx, ky = metres_per_degree((number + 0.5) / _BANDS_PER_DEGREE)

@@ -17,16 +17,18 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gridsvc.locate.edges import Edges, Labels
-from gridsvc.types import BoolArray, FloatArray, IntArray
+from gridsvc.locate.tiles import EdgeTiles
+from gridsvc.types import BoolArray, ComplexArray, FloatArray, IntArray
 
 _BANDS_PER_DEGREE = 100.0
+NOBODY = -1  # label across an edge where no other cell comes near
+_TOUCH_DEGREES = 1e-8  # about a millimetre
 _KEEP_FRAMES = 4096
+_TILES_AFTER = 16  # questions in a frame
 _SEMI_MAJOR = 6378137.0
 _E2 = 0.00669438002290
-ComplexArray = NDArray[np.complex128]
 
 
 def metres_per_degree(lat: float) -> tuple[float, float]:
@@ -50,9 +52,9 @@ class Neighbour:
     distance_m: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
-    """Edges of one cell in metres near one latitude."""
+    """Edges of one cell in metres near one latitude; ``low, high`` are the northings it is for."""
 
     kx: float
     ky: float
@@ -65,6 +67,10 @@ class Frame:
     ones: FloatArray
     other: Labels
     alone: BoolArray  # all edges that it touches have the same cell on the other side
+    low: float
+    high: float
+    asked: int = 0
+    tiles: EdgeTiles | None = None
 
 
 class Surroundings:
@@ -113,11 +119,24 @@ class Surroundings:
     ) -> tuple[float, tuple[int, ...]]:
         """Return the distance to a cell's boundary and the labels on the other side of it.
 
-        Several labels when the nearest place of the boundary is a vertex; label 0 stands for
-        "no cell there, or a border without common nodes". ``comparable`` measures in the frame
-        that all cells share near the place.
+        Several labels when the nearest place of the boundary is a vertex; ``NOBODY`` stands for
+        the outside, label 0 for "no cell there, or a border without common nodes".
+        ``comparable`` measures in the frame that all cells share near the place.
         """
-        frame = self._frame(position, lat, comparable)
+        frame = None if comparable else self._frames.get(position)
+        if frame is None:
+            frame = self._frame(position, lat, comparable)
+        if frame.tiles is not None:
+            found = frame.tiles.nearest(lon, lat)
+            if found is not None:
+                return found
+        elif frame.asked < _TILES_AFTER:
+            frame.asked += 1
+            if frame.asked == _TILES_AFTER and EdgeTiles.suits(len(frame.a)):
+                frame.tiles = EdgeTiles(
+                    (frame.x0, frame.y0), (frame.kx, frame.ky), frame.a, frame.d, frame.other,
+                    frame.alone, frame.low, frame.high,
+                )  # fmt: skip
         w = complex((lon - frame.x0) * frame.kx, (lat - frame.y0) * frame.ky) - frame.a
         t = (w * frame.unit).real
         w -= np.minimum(np.maximum(t, frame.zeros), frame.ones) * frame.d
@@ -168,7 +187,7 @@ class Surroundings:
             own: Frame | None = self._frames.get(position, _UNKNOWN)
             if own is _UNKNOWN:
                 middle, low = self._middle(position)
-                own = self._make_frame(position, middle) if low else None
+                own = self._make_frame(position, middle, -math.inf, math.inf) if low else None
                 self._keep(position, own)
             if own is not None:
                 return own
@@ -176,7 +195,8 @@ class Surroundings:
         key = (position, band)
         found: Frame | None = self._frames.get(key)
         if found is None:
-            found = self._make_frame(position, (band + 0.5) / _BANDS_PER_DEGREE)
+            south, north = band / _BANDS_PER_DEGREE, (band + 1) / _BANDS_PER_DEGREE
+            found = self._make_frame(position, (south + north) / 2.0, south, north)
             self._keep(key, found)
         return found
 
@@ -193,7 +213,7 @@ class Surroundings:
             while len(self._frames) > _KEEP_FRAMES:
                 self._frames.popitem(last=False)
 
-    def _make_frame(self, position: int, lat: float) -> Frame:
+    def _make_frame(self, position: int, lat: float, south: float, north: float) -> Frame:
         kx, ky = metres_per_degree(lat)
         e = self._numbers[self._start[position] : self._start[position + 1]]
         edges = self._edges
@@ -203,9 +223,30 @@ class Surroundings:
         unit = np.conj(d) / (d.real**2 + d.imag**2)
         left, right = edges.left[e], edges.right[e]
         other = np.where(left == position + 1, right, left)
+        self._mark_outside(position, e, other)
         alone = _alone(edges.ax[e], edges.ay[e], edges.dx[e], edges.dy[e], other)
         zeros, ones = _limits(len(e))
-        return Frame(kx, ky, x0, y0, a, d, unit, zeros, ones, other, alone)
+        low = max(float(a.imag.min()), (south - y0) * ky)
+        high = min(float((a.imag + d.imag).max()), (north - y0) * ky)
+        return Frame(kx, ky, x0, y0, a, d, unit, zeros, ones, other, alone, low, high)
+
+    def _mark_outside(self, position: int, e: Labels, other: Labels) -> None:
+        """Set ``NOBODY`` where no box of another cell touches the box of an edge."""
+        open_ = (other == 0).nonzero()[0]
+        if len(open_) == 0:
+            return
+        ax, ay = self._edges.ax[e[open_]], self._edges.ay[e[open_]]
+        bx, by = ax + self._edges.dx[e[open_]], ay + self._edges.dy[e[open_]]
+        west, east = np.minimum(ax, bx) - _TOUCH_DEGREES, np.maximum(ax, bx) + _TOUCH_DEGREES
+        south, north = ay - _TOUCH_DEGREES, by + _TOUCH_DEGREES
+        boxes = self._boxes
+        near = (boxes[:, 0] <= east.max()) & (boxes[:, 2] >= west.min())
+        near &= (boxes[:, 1] <= north.max()) & (boxes[:, 3] >= south.min())
+        near &= self._owner != position
+        touched = np.zeros(len(open_), dtype=bool)
+        for w, s, ea, n in boxes[near].tolist():
+            touched |= (west <= ea) & (east >= w) & (south <= n) & (north >= s)
+        other[open_[~touched]] = NOBODY
 
 
 _UNKNOWN: Any = object()
