@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from geodata.storage.faults import translated
+from geodata.storage.faults import require_text, translated
 from geodata.storage.schema import HEAD, meta
 from geodata.storage.session import BulkInsert, SqlUnitOfWork
 from gridsvc.errors import SchemaOutdated, StorageError
@@ -35,6 +35,7 @@ class SqlStorage:
     def __init__(self, url: str, engine: Engine) -> None:
         self.url = url
         self.engine = engine
+        sa.event.listen(engine, "before_cursor_execute", _refuse_nul)
 
     def unit_of_work(self) -> UnitOfWork:
         """Return a new unit of work, to be used as a context manager."""
@@ -117,6 +118,16 @@ class SqlStorage:
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _refuse_nul(
+    _connection: Any, _cursor: Any, _statement: str, parameters: Any, _context: Any, many: bool
+) -> None:
+    """Refuse texts that one kind of database takes and the other does not."""
+    for row in parameters if many else (parameters,):
+        for value in row.values() if isinstance(row, dict) else row:
+            for text in value if isinstance(value, list) else (value,):
+                require_text(text)
 
 
 def migrate(connection: Connection, revision: str) -> None:

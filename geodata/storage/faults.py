@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from gridsvc.errors import ConflictError, DuplicateKey, GridsvcError, StorageError
+from gridsvc.errors import ConflictError, DuplicateKey, GridsvcError, InputError, StorageError
 
 _SQLITE_UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 DRIVER_ERRORS = (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error)
@@ -63,6 +63,17 @@ def _constraint(origin: Any, text: str) -> str:
 
 def _overlaps(constraint: str) -> bool:
     return constraint in IN_FORCE
+
+
+def require_text(value: Any) -> None:
+    """Refuse a text with NUL, which SQLite takes and PostgreSQL does not.
+
+    Raises
+    ------
+    InputError
+    """
+    if isinstance(value, str) and "\x00" in value:
+        raise InputError(reason=f"文本含有空字符 NUL,请去掉 · a text holds NUL: {value[:80]!r}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from geodata.storage.faults import require_text
 from geodata.storage.schema import INSTANT_OF
 from geodata.storage.types import dump_json
 from gridsvc.errors import InputError
@@ -23,6 +24,8 @@ def any_of(column: sa.ColumnElement[Any], values: list[Any], dialect: str) -> An
         return column.in_(values)
     # One parameter for the whole list: drivers limit the number of parameters.
     if dialect == "sqlite":
+        for value in values:
+            require_text(value)  # JSON would hide it
         listed = sa.func.json_each(dump_json(values)).table_valued("value")
         return column.in_(sa.select(listed.c.value))
     array = sa.bindparam(None, values, sa.ARRAY(sa.String()))

@@ -31,7 +31,7 @@ def conform(frame: pd.DataFrame, layer: Layer) -> gpd.GeoDataFrame | pd.DataFram
     Raises
     ------
     RejectedRows
-        If it cannot be brought there, or a required geometry is missing.
+        If it cannot be brought there, a required geometry is missing, or a text holds NUL.
     DuplicateKey
         If a key stands twice in it.
     CrsMismatch
@@ -39,6 +39,7 @@ def conform(frame: pd.DataFrame, layer: Layer) -> gpd.GeoDataFrame | pd.DataFram
     """
     if not _is_in_form(frame, layer):
         frame = normalize(frame, layer, source=layer.name)
+    _require_texts(frame, layer)
     if not frame.index.is_unique:
         key = frame.index[frame.index.duplicated()][0]
         raise DuplicateKey(kind=layer.name, key=key)
@@ -69,6 +70,25 @@ def _is_in_form(frame: pd.DataFrame, layer: Layer) -> bool:
         if not fits[column.kind] or (column.required and bool(values.isna().any())):
             return False
     return True
+
+
+def _require_texts(frame: pd.DataFrame, layer: Layer) -> None:
+    """Refuse NUL, which SQLite keeps and PostgreSQL does not take."""
+    columns: dict[str, list[Any]] = {layer.key: list(frame.index)}
+    columns |= {c.name: frame[c.name].dropna().tolist() for c in layer.columns if c.kind == "text"}
+    if not any("\x00" in "\n".join(values) for values in columns.values()):
+        return
+    columns |= {name: frame[name].tolist() for name in columns if name != layer.key}
+    faults = [
+        Fault(
+            row, name, repr(value)[:80], "含有空字符(NUL)", "holds the character NUL",
+            "请去掉该字符", "leave that character out",
+        )
+        for name, values in columns.items()
+        for row, value in enumerate(values, start=1)
+        if isinstance(value, str) and "\x00" in value
+    ]  # fmt: skip
+    raise RejectedRows(source=layer.name, faults=faults)
 
 
 def _require_geometry(frame: gpd.GeoDataFrame, layer: Layer) -> None:

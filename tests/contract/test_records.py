@@ -273,3 +273,35 @@ def test_rows_of_a_batch_can_be_counted(storage: Storage, cases: pd.DataFrame) -
     with storage.unit_of_work() as work:
         assert work.records("cases").count(where={"batch_id": "b1"}) == 10
         assert work.records("cases").count() == 20
+
+
+def test_nul_is_in_no_text_that_is_asked_for_or_written(
+    filled: Storage, cases: pd.DataFrame
+) -> None:
+    with filled.unit_of_work() as work:
+        records = work.records("cases")
+        for ask in (
+            lambda: records.get("x\x00y"),
+            lambda: records.frame(where={"cell_code": "\x00"}),
+            lambda: records.frame(where={"cell_code": ["a", "b\x00"]}),
+            lambda: records.frame(where={"cell_code": [*map(str, range(500)), "\x00"]}),
+            lambda: records.frame(after="\x00"),
+            lambda: records.count(where={"cell_code": "\x00"}),
+            lambda: work.plans.get("\x00"),
+            lambda: work.plans.scheme("\x00"),
+            lambda: work.plans.cells("p", after="\x00"),
+        ):
+            with pytest.raises(InputError, match="NUL"):
+                ask()
+    for column, row in (("cell_code", 3), ("key", 2)):
+        hostile = cases.iloc[:5].copy()
+        if column == "key":
+            hostile = hostile.rename(index={hostile.index[row - 1]: "new\x00"})
+        else:
+            hostile[column] = [None, None, "a\x00", None, None]
+        with filled.unit_of_work() as work, pytest.raises(RejectedRows) as caught:
+            work.records("cases").upsert(hostile)
+        assert caught.value.faults[0].row == row
+        assert "NUL" in caught.value.text("en")
+    with filled.unit_of_work() as work:
+        assert_same(work.records("cases").frame(), cases)
