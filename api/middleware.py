@@ -19,6 +19,7 @@ from fastapi import Request
 from api.problems import (
     ForeignOrigin,
     InternalError,
+    NulCharacter,
     UnknownHost,
     UploadTooLarge,
     problem_response,
@@ -34,6 +35,7 @@ log = structlog.get_logger("gridsvc.http")
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_OTHER_SITES = (b"cross-site", b"same-site")  # same-site is another port or subdomain
 _STRICT = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -61,7 +63,9 @@ class HostCheck:
     """Refuses requests for other hosts, and changes asked for by pages of other sites.
 
     A page elsewhere can make a browser talk to a loopback service: by DNS rebinding (the host is
-    then not ours) or by a form (the origin is then not ours).
+    then not ours) or by a form (the origin is then not ours). Another port of this machine is
+    another origin as well. NUL, which no key holds and databases treat each in its own way, is
+    refused here too.
 
     Parameters
     ----------
@@ -80,28 +84,43 @@ class HostCheck:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        host = origin = b""
+        host = origin = site = b""
         for name, value in scope["headers"]:
             if name == b"host":
                 host = value
             elif name == b"origin":
                 origin = value
+            elif name == b"sec-fetch-site":
+                site = value
         if host not in self._known:
             if host_name(host.decode("latin-1")) not in self._allowed:
                 await problem_response(Request(scope), UnknownHost())(scope, receive, send)
                 return
             if len(self._known) < 64:
                 self._known.add(host)
-        if origin and scope["method"] not in _SAFE_METHODS and not self._own(origin):
+        if scope["method"] not in _SAFE_METHODS and (
+            site in _OTHER_SITES or (origin and not _is_own(scope.get("scheme"), host, origin))
+        ):
             await problem_response(Request(scope), ForeignOrigin())(scope, receive, send)
+            return
+        if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
+            await problem_response(Request(scope), NulCharacter())(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _own(self, origin: bytes) -> bool:
-        try:
-            return (urlsplit(origin.decode("latin-1")).hostname or "") in self._allowed
-        except ValueError:
-            return False
+
+def _is_own(scheme: str | None, host: bytes, origin: bytes) -> bool:
+    """Return whether an ``Origin`` (RFC 6454) is the scheme, host and port that were asked."""
+    try:
+        theirs = urlsplit(origin.decode("latin-1"))
+        ours = urlsplit(f"{scheme or 'http'}://{host.decode('latin-1')}")
+        usual = {"http": 80, "https": 443}.get(ours.scheme)
+        return bool(theirs.hostname) and (
+            (theirs.scheme, theirs.hostname, theirs.port or usual)
+            == (ours.scheme, ours.hostname, ours.port or usual)
+        )
+    except ValueError:
+        return False
 
 
 class RequestContext:

@@ -79,6 +79,13 @@ class UnknownHost(InputError):
     en = "the request names a host that this service is not"
 
 
+class NulCharacter(InputError):
+    """An address holds the character NUL, which no key or text has."""
+
+    zh = "地址中含有空字符(%00);请去掉"
+    en = "the address holds the character NUL (%00); leave it out"
+
+
 class HttpFailure(InputError):
     """A request that cannot be answered for a reason of the protocol."""
 
@@ -133,6 +140,7 @@ TABLE: dict[type[GridsvcError], Kind] = {
     HttpFailure: Kind(400, "bad-request", "请求无法处理", "Bad request"),
     UnknownHost: Kind(400, "unknown-host", "主机名不符", "Unknown host"),
     ForeignOrigin: Kind(403, "foreign-origin", "来源不允许", "Foreign origin"),
+    NulCharacter: Kind(422, "nul-character", "含空字符", "NUL in the address"),
     MethodNotAllowed: Kind(405, "method-not-allowed", "方法不支持", "Method not allowed"),
     UploadTooLarge: Kind(413, "too-large", "上传过大", "Too large"),
     PreconditionMissing: Kind(428, "precondition-required", "缺少版本", "Precondition required"),

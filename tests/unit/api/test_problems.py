@@ -238,15 +238,48 @@ def test_own_hosts_are_served(client: TestClient, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("origin", "status"),
-    [("http://evil.example", 403), ("null", 403), ("http://localhost:8000", 200), (None, 200)],
+    ("host", "origin", "status"),
+    [
+        ("localhost:8000", "http://localhost:8000", 200),
+        ("LOCALHOST:8000", "http://localhost:8000", 200),
+        ("localhost", "http://localhost:80", 200),
+        ("[::1]:8000", "http://[::1]:8000", 200),
+        ("localhost:8000", None, 200),
+        ("localhost:8000", "http://evil.example", 403),
+        ("localhost:8000", "null", 403),
+        ("localhost:8000", "http://localhost:8001", 403),  # another service of this machine
+        ("localhost:8000", "http://localhost", 403),
+        ("localhost:8000", "https://localhost:8000", 403),
+        ("localhost:8000", "http://[::1]:8000", 403),  # allowed as a host, but not the one asked
+        ("localhost:8000", "http://localhost:x", 403),
+    ],
 )
-def test_pages_of_other_sites_cannot_change_anything(
-    client: TestClient, origin: str | None, status: int
+def test_pages_of_other_origins_cannot_change_anything(
+    client: TestClient, host: str, origin: str | None, status: int
 ) -> None:
-    headers = {} if origin is None else {"Origin": origin}
+    headers = {"Host": host} if origin is None else {"Host": host, "Origin": origin}
     assert client.post("/body", json={"count": 1}, headers=headers).status_code == status
     assert client.get("/number?n=1", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)],
+)
+def test_what_browsers_say_of_the_site_decides_too(
+    client: TestClient, site: str, status: int
+) -> None:
+    headers = {"Sec-Fetch-Site": site}
+    assert client.post("/body", json={"count": 1}, headers=headers).status_code == status
+    assert client.get("/number?n=1", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("url", ["/number?n=1&x=%00", "/number?%00=1&n=1", "/cell%00", "/%00"])
+def test_nul_in_an_address_is_refused_once(client: TestClient, url: str) -> None:
+    answer = client.get(url)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert answer.json()["type"].endswith("/nul-character")
 
 
 def test_security_headers_are_on_every_answer(client: TestClient) -> None:
