@@ -32,13 +32,19 @@ class ServerSettings(BaseSettings):
         description="Loopback only: until accounts exist the service is not for the network.",
     )
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
-    workers: int = Field(1, ge=1, le=64, description="Processes that serve requests.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that serve requests. Jobs live in the memory of one process, so "
+        "uploads are refused (409) with more than one; import with `gridsvc import` then.",
+    )
     max_upload_mb: int = Field(256, ge=1, description="Largest upload accepted, in MiB.")
     max_unpacked_mb: int = Field(
         1024, ge=1, description="Largest size an archive may unpack to, in MiB."
     )
     allowed_hosts: tuple[str, ...] = Field(
-        ("127.0.0.1", "localhost", "::1", "testserver"),
+        ("127.0.0.1", "localhost", "::1"),
         description="Host names that requests may use (JSON list); others are refused, which "
         "stops pages elsewhere from reaching a loopback service by DNS rebinding.",
     )

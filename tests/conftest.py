@@ -20,6 +20,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIRED = os.environ.get("GRIDSVC_TEST_REQUIRE") == "1"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def test_host() -> Iterator[None]:
+    """Let the service answer to the host name of Starlette's test client, in tests only."""
+    with pytest.MonkeyPatch.context() as patch:
+        hosts = '["127.0.0.1", "localhost", "::1", "testserver"]'
+        patch.setenv("GRIDSVC_ALLOWED_HOSTS", hosts)
+        yield
+
+
 def missing(reason: str) -> None:
     """Skip with the reason, or fail where the real component was promised to be there."""
     if REQUIRED:

@@ -38,3 +38,10 @@ def test_groups_read_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Settings()
     assert found.database.database_url == "sqlite:///other.db"
     assert found.server.port == 8123
+
+
+def test_the_host_name_of_test_clients_is_not_served_by_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("GRIDSVC_ALLOWED_HOSTS")
+    assert ServerSettings().allowed_hosts == ("127.0.0.1", "localhost", "::1")
