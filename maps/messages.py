@@ -17,6 +17,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "nothing_found": ("没有找到", "Nothing found"),
     "download": ("下载单文件", "Download one file"),
     "print": ("打印", "Print"),
+    "more": ("更多", "More"),
+    "home": ("首页", "Start page"),
     "fold": ("收起侧栏", "Fold the panel"),
     "unfold": ("展开侧栏", "Unfold the panel"),
     "panel_height": ("调整面板高度", "Change the panel's height"),

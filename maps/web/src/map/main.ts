@@ -12,6 +12,7 @@ import { Decoder } from "./geometry";
 import { Words } from "./i18n";
 import { areas, edges, findings, points, type Shown } from "./overlays";
 import { headerLinks, panelContent, type Parts } from "./panel";
+import { moreMenu } from "./menu";
 import { pointerControl } from "./pointer";
 import { north, printable, sheets } from "./print";
 import { RoundLayer } from "./rounds";
@@ -178,6 +179,7 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
           words.say("print")),
         h("button", { type: "button", class: "gs-nav gs-language", lang: "mul",
           onclick: switchLanguage }, words.language === "zh" ? "English" : "中文")),
+      moreMenu(payload, words, switchLanguage),
     );
     const input = header.querySelector<HTMLInputElement>(".gs-search-input");
     if (input) input.value = query;
