@@ -98,6 +98,14 @@ def _require_free(server: ServerSettings) -> None:
             raise PortTaken(port=server.port) from error
 
 
+def _free_port(server: ServerSettings) -> int:
+    """Return a port that is free now."""
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((server.host, 0))
+        return int(probe.getsockname()[1])
+
+
 def _listen(context: typer.Context, settings: Settings) -> None:
     import uvicorn
 
@@ -109,10 +117,12 @@ def _listen(context: typer.Context, settings: Settings) -> None:
         # Every process reads its settings from the environment.
         os.environ["GRIDSVC_DATABASE_URL"] = settings.database.database_url
         os.environ["GRIDSVC_CACHE_DIR"] = str(settings.map.cache_dir)
-        _announce(server.host, server.port)
+        os.environ["GRIDSVC_WORKERS"] = str(server.workers)
+        port = server.port or _free_port(server)
+        _announce(server.host, port)
         uvicorn.run(
-            "api.app:create_app", factory=True, host=server.host, port=server.port,
-            workers=server.workers, log_level="warning", access_log=False,
+            "api.app:create_app", factory=True, host=server.host, port=port,
+            workers=server.workers, log_level="warning", access_log=False, server_header=False,
         )  # fmt: skip
         return
     config = uvicorn.Config(

@@ -18,7 +18,7 @@ from api.jobs.routes import RunnerDep
 from api.jobs.schemas import JobView, job_view
 from api.problems import UploadTooLarge, problem_responses
 from geodata.sources import SUFFIXES
-from gridsvc.errors import InputError, UnknownDatum, UnreadableSource
+from gridsvc.errors import ConflictError, InputError, UnknownDatum, UnreadableSource
 from gridsvc.services.importing import import_layer
 from gridsvc.services.raw import RawLayer
 from gridsvc.types import Datum, Progress
@@ -36,6 +36,19 @@ class UnreadableMapping(InputError):
 
     zh = '{field} 应为 JSON 对象,例如 {{"name": "名称"}}'
     en = '{field} must be a JSON object such as {{"name": "NAME"}}'
+
+
+class UploadsNeedOneProcess(ConflictError):
+    """Several processes serve, and the next question about a job may reach another one."""
+
+    zh = (
+        "服务以 {workers} 个进程运行,上传任务的进度只在一个进程内可见;"
+        "请用 gridsvc import 导入,或设 GRIDSVC_WORKERS=1 后重新启动"
+    )
+    en = (
+        "the service runs as {workers} processes and a job is known to one of them only; import "
+        "with gridsvc import, or start the service again with GRIDSVC_WORKERS=1"
+    )
 
 
 def safe_name(name: str | None) -> str:
@@ -113,7 +126,12 @@ def _readable_name(upload: UploadFile) -> str:
     "",
     status_code=202,
     responses=problem_responses(
-        UnreadableSource, UnreadableMapping, UnknownDatum, UnreadableInstant, UploadTooLarge
+        UnreadableSource,
+        UnreadableMapping,
+        UnknownDatum,
+        UnreadableInstant,
+        UploadTooLarge,
+        UploadsNeedOneProcess,
     ),
 )
 def import_file(
@@ -218,6 +236,8 @@ def import_file(
     `parent`.
     """
     settings = services.settings
+    if settings.server.workers > 1:
+        raise UploadsNeedOneProcess(workers=settings.server.workers)
     choices = ImportChoices(
         scheme=scheme,
         title=title,

@@ -323,6 +323,17 @@ def test_types_of_files_that_cannot_be_read_are_refused(client: TestClient) -> N
     assert answer.json()["source"] == "a.exe"
 
 
+def test_uploads_need_one_process(client: Any) -> None:
+    settings = client.app.state.services.settings
+    settings.server = settings.server.model_copy(update={"workers": 2})
+    answer = client.post(
+        "/api/v1/imports", files={"file": ("a.csv", b"x\n1\n")}, data={"as": "points"}
+    )
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "/problems/conflict"
+    assert client.get("/api/v1/jobs").json()["jobs"] == []
+
+
 def test_uploads_over_the_limit_are_refused(client: TestClient) -> None:
     big = b"x" * (9 * 2**20)
     answer = client.post("/api/v1/imports", files={"file": ("a.csv", big)}, data={"as": "points"})

@@ -10,12 +10,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 
 from api.demo import DATABASE, MARK, ensure_demo
@@ -37,10 +40,12 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(
+    folder: Path, *arguments: str, **variables: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start a command and wait until it says where it listens."""
     process = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=folder, env=environment(), text=True,
+        [*COMMAND, *arguments], cwd=folder, env=environment(**variables), text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -79,6 +84,34 @@ def test_serve_answers_and_stops_quietly(demo_db: Path, tmp_path: Path) -> None:
         assert it.wait(30) in (0, 130)
         assert it.stderr is not None
         assert "Traceback" not in it.stderr.read()
+
+
+def test_several_processes_answer_alike_and_refuse_uploads(demo_db: Path, tmp_path: Path) -> None:
+    place = ("serve", "--db", f"sqlite:///{demo_db}", "--port", "0")
+    with serving(tmp_path, *place, GRIDSVC_WORKERS="2") as (base, it):
+        wait_for(base, it)
+        assert {get(f"{base}/healthz")["cells"] for _ in range(8)} == {702}
+        upload = httpx2.post(
+            f"{base}/api/v1/imports", files={"file": ("a.csv", b"x")}, data={"as": "points"}
+        )
+        assert upload.status_code == 409
+        assert "GRIDSVC_WORKERS=1" in upload.json()["detail"]
+        it.send_signal(signal.SIGTERM)
+        it.wait(60)
+
+
+def wait_for(base: str, process: subprocess.Popen[str]) -> None:
+    """Wait until somebody listens; several processes begin after the address is told."""
+    address = (urlsplit(base).hostname, urlsplit(base).port)
+    for _ in range(600):
+        assert process.poll() is None
+        try:
+            socket.create_connection(address, timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail("nobody listens")
 
 
 def test_a_missing_database_is_a_plain_message(tmp_path: Path) -> None:
