@@ -12,7 +12,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from geodata.sources import parquet, tables, vector
+from geodata.sources import parquet, tables, vector, workbooks
 from geodata.sources.archives import gunzip, unpack
 from geodata.sources.content import Content, choose_layer, refuse
 from geodata.sources.encodings import sibling
@@ -28,7 +28,7 @@ SUFFIXES = (
     *vector.SUFFIXES,
     *parquet.SUFFIXES,
     *tables.CSV_SUFFIXES,
-    *tables.XLSX_SUFFIXES,
+    *workbooks.SUFFIXES,
     *ARCHIVES,
 )
 MAX_UNPACKED_MB = 1024
@@ -180,8 +180,10 @@ def _read(
         return content
     if suffix in tables.CSV_SUFFIXES:
         return tables.read_csv(path, encoding=encoding, columns=columns)
-    if suffix in tables.XLSX_SUFFIXES:
-        return tables.read_xlsx(path, layer=layer, columns=columns, max_unpacked_mb=max_unpacked_mb)
+    if suffix in workbooks.SUFFIXES:
+        return workbooks.read_xlsx(
+            path, layer=layer, columns=columns, max_unpacked_mb=max_unpacked_mb
+        )
     hint = {
         ".xls": ("请在 Excel 中另存为 .xlsx", "save it as .xlsx in Excel"),
         ".rar": ("请解压后导入", "unpack it first"),

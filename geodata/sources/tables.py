@@ -1,4 +1,4 @@
-"""Tables: CSV and XLSX with coordinates in columns, WKT, or none at all.
+"""Text tables: CSV, and what all tables share: coordinates in columns, WKT, or none at all.
 
 Values stay the text that stands in the file: codes keep their leading zeros.
 """
@@ -10,31 +10,23 @@ import io
 import math
 import re
 import unicodedata
-import warnings
-import zipfile
 from collections.abc import Mapping
-from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import shapely
 
-from geodata.sources.archives import check_archive
-from geodata.sources.content import Content, choose_layer, refuse
+from geodata.sources.content import Content, refuse
 from geodata.sources.encodings import text_encoding
 from gridsvc.errors import EmptySource, Fault, RejectedRows
 from gridsvc.services.fields import DATUM, LAT, LON, WKT, find_column
-from gridsvc.services.raw import Note
 from gridsvc.types import ObjectArray
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
-XLSX_SUFFIXES = (".xlsx", ".xlsm")
 _DMS = re.compile(
     r"^([EWNS东西南北]?)(\d{1,3})[°度](\d{1,2}(?:\.\d+)?)['′分](?:(\d{1,2}(?:\.\d+)?)(?:[\"″秒]|''))?([EWNS]?)$"
 )
-_DIGITS_KEPT = 10**15
 
 
 def read_csv(path: Path, *, encoding: str | None, columns: Mapping[str, str]) -> Content:
@@ -64,71 +56,11 @@ def read_csv(path: Path, *, encoding: str | None, columns: Mapping[str, str]) ->
     rows = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if r]
     if not rows:
         raise EmptySource(source=path.name)
-    table = _table(rows, path.name)
+    table = text_table(rows, path.name)
     content = locate_columns(table, columns, source=path.name)
     content.encoding = codec
     if note is not None:
         content.notes.append(note)
-    return content
-
-
-def read_xlsx(
-    path: Path, *, layer: str | None, columns: Mapping[str, str], max_unpacked_mb: int
-) -> Content:
-    """Read one sheet of a workbook; merged cells give their value to each row they span.
-
-    Raises
-    ------
-    UnreadableSource, EmptySource, RejectedRows
-    """
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    check_archive(path, max_unpacked_mb=max_unpacked_mb)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            book = openpyxl.load_workbook(path, data_only=True)
-    except (InvalidFileException, KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise refuse(
-            path.name,
-            "不是有效的 Excel 文件",
-            "not a valid Excel workbook",
-            "请另存为 .xlsx 或 CSV",
-            "save it again as .xlsx or CSV",
-        ) from error
-    try:
-        filled = [
-            s.title for s in book.worksheets if s.max_row > 1 or s.cell(1, 1).value is not None
-        ]
-        name = choose_layer(filled or book.sheetnames[:1], layer, path.name)
-        sheet = book[name]
-        rows = [[_cell_text(v) for v in r] for r in sheet.iter_rows(values_only=True)]
-        for merged in sheet.merged_cells.ranges:
-            if merged.min_row == merged.max_row:
-                continue
-            value = rows[merged.min_row - 1][merged.min_col - 1]
-            for r in range(merged.min_row - 1, min(merged.max_row, len(rows))):
-                for c in range(merged.min_col - 1, merged.max_col):
-                    rows[r][c] = value
-    finally:
-        book.close()
-    notes: list[Note] = []
-    width = max((sum(1 for v in r if v) for r in rows), default=0)
-    header = next((i for i, r in enumerate(rows) if sum(1 for v in r if v) * 2 > width), 0)
-    if header:
-        notes.append(
-            Note(
-                f"表头在第 {header + 1} 行,其上的行未读取",
-                f"the header is in line {header + 1}; the lines above were not read",
-            )
-        )
-    kept = [r for r in rows[header:] if any(r)]
-    if not kept:
-        raise EmptySource(source=path.name)
-    content = locate_columns(_table(kept, path.name), columns, source=path.name)
-    content.layer = name
-    content.notes += notes
     return content
 
 
@@ -184,7 +116,16 @@ def locate_columns(table: pd.DataFrame, columns: Mapping[str, str], *, source: s
     return Content(table, geometry, None, datum=datum, x_field=x, y_field=y)
 
 
-def _table(rows: list[list[str]], source: str) -> pd.DataFrame:
+def text_table(rows: list[list[str]], source: str) -> pd.DataFrame:
+    """Return rows of text under the first of them as column names, which are made unique.
+
+    Raises
+    ------
+    EmptySource
+        If there is nothing below the header.
+    RejectedRows
+        For rows with more fields than the header.
+    """
     header = [unicodedata.normalize("NFKC", h).strip().lstrip("\ufeff") for h in rows[0]]
     names: list[str] = []
     for i, name in enumerate(header):
@@ -210,23 +151,6 @@ def _table(rows: list[list[str]], source: str) -> pd.DataFrame:
         raise RejectedRows(source=source, faults=faults)
     padded = [(r + [""] * len(names))[: len(names)] for r in body]
     return pd.DataFrame(padded, columns=names, dtype=object)
-
-
-def _cell_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-        # Excel keeps 15 digits; a longer number has lost its end and must not pass for a code.
-        return str(int(value)) if abs(value) < _DIGITS_KEPT else f"{value:.14E}"
-    if isinstance(value, int) and abs(value) >= _DIGITS_KEPT:
-        return f"{value:.14E}"
-    return str(value)
 
 
 def _number(text: str) -> float | None:
