@@ -13,7 +13,7 @@ from api.locate.schemas import LocateAnswer
 from gridsvc.datum import convert
 from gridsvc.errors import StorageError
 from gridsvc.services.answers import assemble
-from tests.unit.api.locate_app import serve
+from tests.unit.api.locate_app import Watch, serve
 from tests.unit.gridsvc.test_locate_services import publish_third
 from tests.unit.locate_city import HANDOVER, NOW, SECOND, code
 
@@ -34,6 +34,7 @@ def client(served: tuple[TestClient, Services]) -> TestClient:
 def problem(response: Any, status: int, slug: str) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-content-type-options"] == "nosniff"
     document: dict[str, Any] = response.json()
     assert document["status"] == status
     assert document["type"].endswith("/" + slug)
@@ -169,11 +170,19 @@ def test_time_passing_changes_the_persons(served: tuple[TestClient, Services]) -
         document = client.get(f"{PATH}?lon=117.605&lat=26.205").json()
         return str(document["persons"]["grid_worker"][0]["name"])
 
+    watch = services.clock
+    assert isinstance(watch, Watch)
     assert worker() == "张三"
-    services.clock.now = HANDOVER - timedelta(microseconds=1)
+    watch.now = HANDOVER - timedelta(microseconds=1)
     assert worker() == "张三"
-    services.clock.now = HANDOVER
+    watch.now = HANDOVER
     assert worker() == "李四"
+
+
+def test_answers_cannot_be_taken_for_pages(client: TestClient) -> None:
+    answer = client.get(f"{PATH}?lon=117.605&lat=26.205")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_answers_hold_no_phone_numbers(client: TestClient) -> None:
