@@ -176,7 +176,7 @@ def _vacancies(result: CoverageResult, cells: gpd.GeoDataFrame, page: Page) -> l
     )
     layer = document.point_layer(
         "vacancies", both("vacancy_rings"), both("cell"), [],
-        [shown(n) for n in empty["name"]], [str(c) for c in empty.index], [theme],
+        document.cell_names(empty), [str(c) for c in empty.index], [theme],
         [rows(both("vacancies"), [wording.joined(missing.get(str(c), [])) for c in empty.index])],
         radius=9,
     )  # fmt: skip
@@ -280,12 +280,19 @@ def _ratio(key: str, part: int, total: int) -> Document:
     )
 
 
+def _called(result: CoverageResult) -> dict[str, Text]:
+    """Return the name of each cell by its code."""
+    names = document.cell_names(result.cells)
+    return {str(code): name for code, name in zip(result.cells.index, names, strict=True)}
+
+
 def _lists(result: CoverageResult, page: Page) -> list[Document]:
     good = both("list_empty_good")
     code, name, role = both("code"), both("name"), both("role")
+    called = _called(result)
     vacant = [
-        {"values": [shown(r.name), page.name("role", r.role)], "cell": str(r.cell_code)}
-        for r in result.vacant_cells[["cell_code", "name", "role"]].itertuples(index=False)
+        {"values": [called.get(str(c), str(c)), page.name("role", r)], "cell": str(c)}
+        for c, r in zip(result.vacant_cells["cell_code"], result.vacant_cells["role"], strict=True)
     ]
     doubled = [
         {"values": [str(c), page.name("role", r), int(n)], "cell": str(c)}

@@ -75,6 +75,13 @@ def listing(
     return document
 
 
+def cell_names(cells: pd.DataFrame) -> list[Text]:
+    """Return how cells are called: by name, by code where there is none."""
+    if "name" not in cells.columns:
+        return [str(code) for code in cells.index]
+    return [shown(name) or str(code) for code, name in cells["name"].items()]
+
+
 def cell_layer(
     cells: gpd.GeoDataFrame,
     themes: Sequence[Document],
@@ -87,7 +94,7 @@ def cell_layer(
     Parameters
     ----------
     cells : GeoDataFrame
-        Indexed by code, column ``name``, EPSG:4490.
+        Indexed by code, maybe with a column ``name``, EPSG:4490.
     themes, cards
         Aligned to the cells.
     initial : int
@@ -100,7 +107,7 @@ def cell_layer(
     return {
         "kind": both("cell"),
         "codes": [str(code) for code in cells.index],
-        "names": [shown(name) for name in cells["name"]],
+        "names": cell_names(cells),
         "geometry": [encoding.area(shape) for shape in shapes],
         "rows": list(cards),
         "themes": list(themes),

@@ -268,11 +268,11 @@ def _hot_list(result: HotspotResult) -> Document:
     )
     records = [
         {
-            "values": [shown(name), int(count), _digits(z, 2), _p(p)],
+            "values": [name, int(count), _digits(z, 2), _p(p)],
             "cell": str(code),
         }
         for code, name, count, z, p in zip(
-            order.index, order["name"], order["count"], order["z"], order["p_adjusted"], strict=True
+            order.index, document.cell_names(order), order["count"], order["z"], order["p_adjusted"], strict=True
         )
     ]
     columns: list[Text] = [both("name"), both("reports"), both("z_score"), both("p_adjusted")]
