@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def bench_density() -> dict[str, float]:
     return {"points": len(x), "cpu_s": spent, "largest_error_of_peak": error}
 
 
-def main(arguments: Sequence[str] = ()) -> None:
+def main(arguments: list[str]) -> None:
     """Print the figures beside their targets."""
     result = bench_gi_star()
     print(f"Gi* + FDR, {result['cells']:.0f} cells")
@@ -110,4 +110,4 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main([])

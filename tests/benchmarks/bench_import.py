@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
     print(f"{'stage':<26}{'wall s':>9}{'CPU s':>9}")
     for stage, wall, cpu in stages:
         print(f"{stage:<26}{wall:>9.2f}{cpu:>9.2f}")
-    wall, cpu = (sum(s[i] for s in stages) for i in (1, 2))
+    wall, cpu = sum(s[1] for s in stages), sum(s[2] for s in stages)
     print(f"{'total':<26}{wall:>9.2f}{cpu:>9.2f}   target {TARGET_S:.0f} s wall")
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,8 @@ def distances(path: Path) -> np.ndarray:
     """Return the rounded Euclidean matrix of an EUC_2D instance."""
     body = path.read_text().split("NODE_COORD_SECTION")[1].split("EOF")[0].split("\n")
     xy = np.array([[float(v) for v in row.split()[1:3]] for row in body if row.strip()])
-    return np.floor(np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1)) + 0.5)
+    apart = xy[:, None] - xy[None]
+    return np.asarray(np.floor(np.hypot(apart[..., 0], apart[..., 1]) + 0.5))
 
 
 def optima() -> dict[str, float]:
@@ -34,7 +34,7 @@ def optima() -> dict[str, float]:
     return {row[name].removesuffix(".tsp"): float(row[value]) for row in rows}
 
 
-def main(arguments: Sequence[str] = ()) -> None:
+def main(arguments: list[str]) -> None:
     """Print gap and CPU seconds per instance."""
     if not FOLDER.is_dir():
         print("no TSPLIB instances beside the checkout")
@@ -60,4 +60,4 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main([])

@@ -1,13 +1,15 @@
 """A served city beside an empty route, for measuring what one locate request costs.
 
 ``python -m tests.benchmarks.locate_server DATABASE PORT [POSTGIS]``: the real application on
-uvicorn, with two routes in front of it that answer at once: ``/empty`` (raw ASGI, the floor of the
-server) and ``/postgis`` (one exact query per request on a table ``bench_cells``).
+uvicorn, with three routes in front of it that answer at once: ``/empty`` (raw ASGI, the floor of
+the server), ``/constant`` (the same with headers and size of a full answer) and ``/postgis`` (one
+statement per request that returns an answer of the same content).
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,27 +26,45 @@ from api.settings import DatabaseSettings, Settings
 from geodata.storage import open_storage
 from gridsvc import layers
 from gridsvc.plan.version import GridScheme, PlanStatus, PlanVersion
+from tests.benchmarks.postgis_answer import ANSWER
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 ROLES = ("grid_worker", "inspector", "cleaner", "police", "community_leader", "sponsor_leader")
-QUERY = (
-    "SELECT code FROM bench_cells "
-    "WHERE ST_Covers(geom, ST_SetSRID(ST_MakePoint(%s, %s), 4490)) ORDER BY code LIMIT 1"
-)
-EMPTY = (
-    {
-        "type": "http.response.start",
-        "status": 200,
-        "headers": ((b"content-type", b"application/json"), (b"content-length", b"2")),
-    },
-    {"type": "http.response.body", "body": b"{}"},
-)
 
 
-def fill(url: str, coverage: gpd.GeoDataFrame) -> None:
-    """Write a city with six persons a cell and 519 points over a coverage."""
-    storage = open_storage(url)
-    storage.upgrade()
+def constant(body: bytes, *headers: tuple[bytes, bytes]) -> tuple[dict[str, Any], ...]:
+    """Return the messages of an answer that is always the same."""
+    length = (b"content-length", b"%d" % len(body))
+    kind = (b"content-type", b"application/json")
+    return (
+        {"type": "http.response.start", "status": 200, "headers": (kind, *headers, length)},
+        {"type": "http.response.body", "body": body},
+    )
+
+
+CONSTANT = {
+    "/empty": constant(b"{}"),
+    "/constant": constant(
+        b"[%b]" % (b"1," * 1199 + b"1"),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class City:
+    """Cells with parents, six persons a cell and 519 points."""
+
+    cells: gpd.GeoDataFrame
+    staff: pd.DataFrame
+    duties: pd.DataFrame
+    points: gpd.GeoDataFrame
+    units: pd.DataFrame
+
+
+def city_of(coverage: gpd.GeoDataFrame) -> City:
+    """Return a city over a coverage."""
     number = np.arange(len(coverage))
     community = [f"350400{n // 48 + 1:03d}{n // 4 % 12 + 1:03d}" for n in number]
     cells = coverage.assign(
@@ -84,18 +104,26 @@ def fill(url: str, coverage: gpd.GeoDataFrame) -> None:
         crs=4490,
     )
     units = pd.DataFrame([{"unit_id": "U1", "name": "城管局", "kind": "city"}])
+    return City(cells, people, duties, points, units)
+
+
+def fill(url: str, coverage: gpd.GeoDataFrame) -> None:
+    """Write a city over a coverage into a database of the project."""
+    city = city_of(coverage)
+    storage = open_storage(url)
+    storage.upgrade()
     with storage.unit_of_work() as work:
         work.plans.add_scheme(GridScheme("main", "bench", 4548))
         plan = PlanVersion(
-            "main-1", "main", 1, "bench", PlanStatus.PUBLISHED, START, len(cells),
+            "main-1", "main", 1, "bench", PlanStatus.PUBLISHED, START, len(city.cells),
             effective_from=START, published_at=START,
         )  # fmt: skip
-        work.plans.add(plan, layers.normalize(cells, layers.CELLS))
-        staff = gpd.GeoDataFrame(people, geometry=[None] * len(people), crs=4490)
-        work.records("units").append(layers.normalize(units, layers.UNITS))
+        work.plans.add(plan, layers.normalize(city.cells, layers.CELLS))
+        staff = gpd.GeoDataFrame(city.staff, geometry=[None] * len(city.staff), crs=4490)
+        work.records("units").append(layers.normalize(city.units, layers.UNITS))
         work.records("staff").append(layers.normalize(staff, layers.STAFF))
-        work.records("duties").append(layers.normalize(duties, layers.DUTIES))
-        work.records("points").append(layers.normalize(points, layers.POINTS))
+        work.records("duties").append(layers.normalize(city.duties, layers.DUTIES))
+        work.records("points").append(layers.normalize(city.points, layers.POINTS))
         work.commit()
     storage.dispose()
 
@@ -108,8 +136,8 @@ def server(url: str, postgis: str | None) -> Any:
 
     async def front(scope: Any, receive: Any, send: Any) -> None:
         nonlocal connection
-        if scope["type"] == "http" and scope["path"] == "/empty":
-            for message in EMPTY:
+        if scope["type"] == "http" and scope["path"] in CONSTANT:
+            for message in CONSTANT[scope["path"]]:
                 await send(message)
             return
         if scope["type"] == "http" and scope["path"] == "/postgis" and postgis:
@@ -118,8 +146,8 @@ def server(url: str, postgis: str | None) -> Any:
 
                 connection = await psycopg.AsyncConnection.connect(postgis, autocommit=True)
             asked = parse_qs(scope["query_string"].decode())
-            values = (float(asked["lon"][0]), float(asked["lat"][0]))
-            cursor = await connection.execute(QUERY, values, prepare=True)
+            values = {"lon": float(asked["lon"][0]), "lat": float(asked["lat"][0])}
+            cursor = await connection.execute(ANSWER, values, prepare=True)
             row = await cursor.fetchone()
             body = b"null" if row is None else row[0].encode()
             headers = ((b"content-length", b"%d" % len(body)),)
