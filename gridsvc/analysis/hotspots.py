@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Literal, Protocol
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -13,6 +13,7 @@ import shapely
 
 from gridsvc import crs
 from gridsvc.analysis.contiguity import contiguity
+from gridsvc.analysis.counting import CellLocator, count_by_cell, period_of, select_cases
 from gridsvc.analysis.gi_star import (
     benjamini_hochberg,
     gi_star,
@@ -20,11 +21,32 @@ from gridsvc.analysis.gi_star import (
     permutation_p,
     two_sided_p,
 )
+from gridsvc.analysis.inputs import (
+    DEFAULT_TIMEZONE,
+    Instant,
+    MissingColumn,
+    instant_of,
+    instants_of,
+    keyed,
+    require_lonlat,
+    was_placed,
+)
 from gridsvc.analysis.kde import kde
 from gridsvc.analysis.piles import PileRule, geocode_piles
 from gridsvc.analysis.results import DensitySurface, GeocodePile, HotspotResult, Note
 from gridsvc.errors import BadOption, NothingToWorkOn
+from gridsvc.locate import Locator
 from gridsvc.types import FloatArray, IntArray
+from gridsvc.values import DTYPES
+
+__all__ = [
+    "DENOMINATORS",
+    "Denominator",
+    "classify",
+    "count_by_cell",
+    "find_hotspots",
+    "select_cases",
+]
 
 Denominator = Literal["none", "area_km2", "population"]
 DENOMINATORS: tuple[Denominator, ...] = ("none", "area_km2", "population")
@@ -33,101 +55,15 @@ _LEVELS = ((0.01, "99"), (0.05, "95"), (0.10, "90"))
 _MIN_REPORTS_PER_CELL = 1.0
 
 
-class CellLocator(Protocol):
-    """What counting asks of a locator (``gridsvc.locate.Locator`` fulfils it)."""
-
-    codes: Any
-
-    def locate_many(self, lon: FloatArray, lat: FloatArray) -> Any:
-        """Return positions in ``codes``, −1 for none."""
-
-
-def select_cases(
-    cases: gpd.GeoDataFrame,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    classes: Sequence[str] = (),
-) -> gpd.GeoDataFrame:
-    """Return the reports of a half-open period and of some classes.
-
-    Parameters
-    ----------
-    cases : GeoDataFrame
-        Contract CASES.
-    since, until : datetime, optional
-        Aware; ``since`` ≤ reported_at < ``until``.
-    classes : sequence of str
-        Major or minor class codes; empty for all.
-
-    Raises
-    ------
-    BadOption
-        For a naive instant or an empty period.
-    """
-    for name, instant in (("since", since), ("until", until)):
-        if instant is not None and instant.tzinfo is None:
-            raise BadOption(
-                option=name,
-                value=instant.isoformat(),
-                reason_zh="缺少时区",
-                reason_en="it has no time zone",
-            )
-    if since is not None and until is not None and since >= until:
-        raise BadOption(
-            option="since, until",
-            value=f"{since.isoformat()}, {until.isoformat()}",
-            reason_zh="起点应早于终点",
-            reason_en="an empty period, since must come before until",
-        )
-    keep = np.ones(len(cases), dtype=bool)
-    if since is not None:
-        keep &= (cases["reported_at"] >= since).to_numpy(dtype=bool)
-    if until is not None:
-        keep &= (cases["reported_at"] < until).to_numpy(dtype=bool)
-    if classes:
-        keep &= (
-            cases["class_code"].isin(classes).to_numpy()
-            | cases["major_code"].isin(classes).to_numpy()
-        )
-    return cases[keep]
-
-
-def count_by_cell(
-    cases: gpd.GeoDataFrame, codes: Sequence[str], *, locator: CellLocator | None
-) -> IntArray:
-    """Return for each report the position of its cell in ``codes``, −1 for none.
-
-    With a locator the coordinates decide; without one the ``cell_code`` stored at filing does.
-    """
-    positions = np.full(len(cases), -1, dtype=np.int64)
-    lookup = pd.Index(codes)
-    if locator is None:
-        filed = cases["cell_code"]
-        known = filed.notna().to_numpy()
-        positions[known] = lookup.get_indexer(pd.Index(filed[known].to_numpy()))
-        return positions
-    shapes = cases.geometry.to_numpy()
-    at = np.flatnonzero(~(shapely.is_missing(shapes) | shapely.is_empty(shapes)))
-    if len(at):
-        xy = shapely.get_coordinates(shapes[at])
-        found = np.asarray(
-            locator.locate_many(np.ascontiguousarray(xy[:, 0]), np.ascontiguousarray(xy[:, 1]))
-        )
-        translate = np.append(lookup.get_indexer(pd.Index(list(locator.codes))), -1)
-        positions[at] = translate[found]
-    return positions
-
-
 def find_hotspots(
     cases: gpd.GeoDataFrame,
     cells: gpd.GeoDataFrame,
     *,
-    plan_id: str,
-    updated_at: datetime,
+    plan_id: str = "",
+    updated_at: datetime | None = None,
     locator: CellLocator | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
     classes: Sequence[str] = (),
     denominator: Denominator = "none",
     set_aside: bool = True,
@@ -139,21 +75,27 @@ def find_hotspots(
     metric_epsg: int | None = None,
     bandwidth_m: float | None = 300.0,
     keep_points: bool = True,
+    timezone: str = DEFAULT_TIMEZONE,
 ) -> HotspotResult:
     """Find hot and cold cells.
 
     Parameters
     ----------
     cases : GeoDataFrame
-        Contract CASES.
+        Points in EPSG:4490 or 4326. Of contract CASES, ``reported_at`` is needed for a period and
+        ``class_code`` for a choice of classes; without ``class_code`` all are of one class, so
+        that no pile can be told from a recurring spot.
     cells : GeoDataFrame
-        Contract CELLS of one plan, a valid coverage.
+        Polygons of one plan without overlaps, in EPSG:4490 or 4326, indexed by code or with a
+        column ``code`` (contract CELLS; the other columns are optional).
     plan_id : str
-    updated_at : datetime
-        Aware instant that the result carries.
+        What the result says of its plan.
+    updated_at : datetime, optional
+        Instant that the result carries; now when not given.
     locator : optional
-        Of the same plan: reports are located anew. ``None`` counts by the cell stored at filing.
-    since, until, classes
+        Of the same plan: reports are located anew. ``None`` counts by the cell stored at filing
+        (``cell_code``), or, when the reports were never placed, locates in ``cells``.
+    since, until, classes, timezone
         As in ``select_cases``.
     denominator : {"none", "area_km2", "population"}
         What the count of each cell is divided by; z is of the quotient. Cells with a zero or
@@ -183,6 +125,8 @@ def find_hotspots(
     ------
     BadOption, NothingToWorkOn
         For a bad period, denominator or level, or an empty plan.
+    NotLonLat, MissingColumn, BadColumn
+        If a frame is in another CRS or lacks what the question needs.
     TooFewPermutations
         If the permutations cannot reach significance.
     """
@@ -205,7 +149,12 @@ def find_hotspots(
         raise NothingToWorkOn(
             reason_zh=f"方案 {plan_id} 没有网格", reason_en=f"plan {plan_id} has no cells"
         )
-    chosen = select_cases(cases, since=since, until=until, classes=classes)
+    cells = keyed(cells)
+    require_lonlat(cases, "cases")
+    since, until = period_of(since, until, timezone)
+    if locator is None and not was_placed(cases):
+        locator = Locator.from_cells(cells)
+    chosen = select_cases(cases, since=since, until=until, classes=classes, timezone=timezone)
     codes = [str(c) for c in cells.index]
     position = count_by_cell(chosen, codes, locator=locator)
     found, piled = geocode_piles(chosen, rule=pile_rule)
@@ -238,7 +187,7 @@ def find_hotspots(
     surface: DensitySurface | None = None
     if bandwidth_m is not None and len(placed):
         surface = kde(placed.geometry, epsg=epsg, bandwidth_m=bandwidth_m)
-    points = placed[["class_code", "reported_at", "geometry"]] if keep_points else None
+    points = _shown_points(placed, timezone) if keep_points else None
     return HotspotResult(
         cells=table,
         n=int(counted.sum()),
@@ -253,13 +202,13 @@ def find_hotspots(
         + (f"{permutations} permutations" if permutations else "analytic z"),
         alpha=alpha,
         plan_id=plan_id,
-        updated_at=updated_at,
+        updated_at=instant_of(updated_at, "updated_at", timezone) or datetime.now(UTC),
         seed=seed if permutations else None,
         permutations=permutations,
         piles=piles,
         density=surface,
         points=points,
-        notes=_notes(counts, z, tests, adjusted, permutations, alpha),
+        notes=_notes(len(chosen), counts, z, tests, adjusted, permutations, alpha),
     )
 
 
@@ -274,10 +223,34 @@ def classify(z: FloatArray, p_adjusted: FloatArray) -> list[str]:
     return [str(n) for n in names]
 
 
+def _shown_points(cases: gpd.GeoDataFrame, timezone: str) -> gpd.GeoDataFrame:
+    """Return class, instant and place of reports, empty where a column is not there."""
+    blank = pd.Series(None, index=cases.index, dtype=object)
+    return gpd.GeoDataFrame(
+        {
+            "class_code": cases["class_code"]
+            if "class_code" in cases.columns
+            else blank.astype(DTYPES["text"]),
+            "reported_at": instants_of(cases, "reported_at", "cases", timezone)
+            if "reported_at" in cases.columns
+            else blank.astype(DTYPES["instant"]),
+            "geometry": cases.geometry,
+        },
+        geometry="geometry",
+        crs=cases.crs,
+    )
+
+
 def _divisor(cells: gpd.GeoDataFrame, denominator: Denominator, epsg: int) -> FloatArray:
     if denominator == "none":
         return np.ones(len(cells))
     if denominator == "population":
+        if "population" not in cells.columns:
+            raise MissingColumn(
+                frame="cells", column="population",
+                reason_zh="按人口计算时需要该列;可改用 denominator=\"area_km2\"",
+                reason_en="a rate per head needs it; denominator=\"area_km2\" does without",
+            )  # fmt: skip
         value = cells["population"].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         area = (
@@ -309,6 +282,7 @@ def _named(
 
 
 def _notes(
+    total: int,
     counts: IntArray,
     z: FloatArray,
     tests: int,
@@ -316,8 +290,17 @@ def _notes(
     permutations: int,
     alpha: float,
 ) -> tuple[Note, ...]:
+    if total == 0:
+        return (Note("该时段没有上报案件", "no reports in this period"),)
     notes = []
-    if tests == 0:
+    if counts.sum() == 0:
+        notes.append(
+            Note(
+                f"该时段的 {total} 件案件都不在网格内或已搁置",
+                f"none of the {total} reports of this period is in a cell and counted",
+            )
+        )
+    elif tests == 0:
         notes.append(
             Note(
                 "没有可检验的网格:无邻接或数值全部相同",

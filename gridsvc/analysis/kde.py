@@ -19,6 +19,7 @@ import shapely
 from scipy import ndimage
 
 from gridsvc import crs
+from gridsvc.analysis.inputs import require_lonlat
 from gridsvc.analysis.results import DensitySurface
 from gridsvc.errors import BadOption, NothingToWorkOn
 from gridsvc.types import FloatArray
@@ -42,7 +43,7 @@ def kde(
 
     Parameters
     ----------
-    points : GeoSeries, or ndarray of shape (n, 2) with lon, lat in degrees
+    points : GeoSeries, GeoDataFrame, or ndarray of shape (n, 2) with lon, lat in degrees
         EPSG:4490; missing and empty geometries are ignored.
     epsg : int, optional
         Metric CRS; chosen from the centre of the points when not given.
@@ -70,7 +71,10 @@ def kde(
     BadOption
         For a bandwidth or cell that is not positive, a raster above 25 million cells,
         or ``edge="territory"`` without a territory.
+    NotLonLat
+        If the points are in another CRS.
     """
+    require_lonlat(points, "points")
     lonlat = _coordinates(points)
     if len(lonlat) == 0:
         raise NothingToWorkOn(
@@ -258,7 +262,7 @@ def _positive(option: str, value: float) -> BadOption:
 
 
 def _coordinates(points: Any) -> FloatArray:
-    if isinstance(points, np.ndarray) and points.dtype.kind == "f":
+    if isinstance(points, np.ndarray) and points.dtype.kind in "fiu":
         return np.asarray(points, dtype=np.float64).reshape(-1, 2)
     shapes = np.asarray(getattr(points, "geometry", points), dtype=object)
     shapes = shapes[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))]

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from gridsvc.analysis.inputs import require_lonlat
 from gridsvc.analysis.results import GeocodePile
 from gridsvc.types import BoolArray, FloatArray
 
@@ -49,7 +50,8 @@ def geocode_piles(
     ----------
     cases : GeoDataFrame
         Contract CASES, EPSG:4490; rows without geometry take no part. ``source_x``/``source_y``
-        (degrees as delivered) decide about rounding where they are given.
+        (degrees as delivered) decide about rounding where they are given. Without ``class_code``
+        all reports are of one class, and there is no pile.
     rule : PileRule, optional
 
     Returns
@@ -58,7 +60,13 @@ def geocode_piles(
         Largest first.
     member : Series of bool
         Aligned to the index: the report lies on a pile.
+
+    Raises
+    ------
+    NotLonLat
+        If the reports are in another CRS.
     """
+    require_lonlat(cases, "cases")
     rule = rule or PileRule()
     member = pd.Series(False, index=cases.index, name="pile")
     placed = np.flatnonzero(_located(cases))
@@ -69,7 +77,12 @@ def geocode_piles(
         xy, axis=0, return_index=True, return_inverse=True, return_counts=True
     )
     spot = spot.ravel()
-    classes = pd.factorize(cases["class_code"].to_numpy()[placed])[0].astype(np.int64)
+    kinds = (
+        cases["class_code"].to_numpy()[placed]
+        if "class_code" in cases.columns
+        else np.zeros(len(placed), dtype=np.int64)
+    )
+    classes = pd.factorize(kinds)[0].astype(np.int64)
     total_classes = int(classes.max()) + 1
     pair = np.unique(spot * (total_classes + 1) + classes + 1)
     variety = np.bincount(pair // (total_classes + 1), minlength=len(spots))

@@ -9,7 +9,9 @@ from typing import Literal
 import geopandas as gpd
 import pandas as pd
 
+from gridsvc.analysis.counting import period_of
 from gridsvc.analysis.hotspots import Denominator, find_hotspots
+from gridsvc.analysis.inputs import Instant
 from gridsvc.analysis.results import HotspotResult
 from gridsvc.errors import UnknownClass
 from gridsvc.plan.version import PlanVersion
@@ -25,8 +27,8 @@ def hotspots(
     plan: PlanVersion,
     *,
     updated_at: datetime,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
     classes: Sequence[str] = (),
     denominator: Denominator = "none",
     set_aside: bool = True,
@@ -47,7 +49,8 @@ def hotspots(
         Whose cells are tested.
     updated_at : datetime
     since, until, classes, denominator, set_aside, permutations, seed, bandwidth_m, keep_points
-        As in ``gridsvc.analysis.find_hotspots``.
+        As in ``gridsvc.analysis.find_hotspots``; days and instants without zone are of the
+        scheme's zone.
     counted_by : {"located", "filed"}
         Locate each report anew in the plan, or take the cell stored at filing.
 
@@ -61,7 +64,8 @@ def hotspots(
     with storage.unit_of_work() as work:
         cells = work.plans.cells(plan.id)
         scheme = work.plans.scheme(plan.scheme_id)
-        cases = gpd.GeoDataFrame(work.records("cases").frame(since=since, until=until))
+        first, last = period_of(since, until, scheme.timezone)
+        cases = gpd.GeoDataFrame(work.records("cases").frame(since=first, until=last))
         if classes:
             _known(classes, work.records("classes").frame(), cases)
     return find_hotspots(
@@ -70,8 +74,8 @@ def hotspots(
         plan_id=plan.id,
         updated_at=updated_at,
         locator=locators.of(plan.id) if counted_by == "located" else None,
-        since=since,
-        until=until,
+        since=first,
+        until=last,
         classes=classes,
         denominator=denominator,
         set_aside=set_aside,
@@ -80,6 +84,7 @@ def hotspots(
         metric_epsg=scheme.metric_epsg,
         bandwidth_m=bandwidth_m,
         keep_points=keep_points,
+        timezone=scheme.timezone,
     )
 
 
