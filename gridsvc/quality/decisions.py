@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gridsvc.errors import InputError
 
+NEW_TERRITORY_ZH = "先用 gridsvc.services.planning.declare_territory 声明新辖区"
+NEW_TERRITORY_EN = "declare the new one first (gridsvc.services.planning.declare_territory)"
 CELL_OPTIONS: dict[str, tuple[str, ...]] = {
     "no_area": ("drop",),
     "vanished": ("carve", "drop"),
@@ -17,30 +19,58 @@ CELL_OPTIONS: dict[str, tuple[str, ...]] = {
 GAP_OPTIONS: dict[str, tuple[str, ...]] = {
     "wide_gap": ("fill", "exclude", "leave"),
     "wide_uncovered": ("fill", "exclude", "leave"),
+    "wide_outside": ("trim", "leave"),
 }
 _TEXT = {
     "no_area": ("网格 {key} 没有面积", "cell {key} has no area"),
     "vanished": (
-        "网格 {key} 被其他网格完全覆盖({by}),清理后不剩面积",
-        "cell {key} is covered by others ({by}) and would vanish",
+        "网格 {key} 被其他网格完全覆盖{by_zh},清理后不剩面积",
+        "cell {key} is covered by others{by_en} and would vanish",
+    ),
+    "vanished_outside": (
+        "网格 {key} 在现行辖区之外,裁切后不剩面积",
+        "cell {key} lies outside the territory in force and would vanish",
     ),
     "shrunk": (
-        "网格 {key} 的大部分与其他网格({by})重叠,清理后仅剩 {measure:.0%}",
-        "cell {key} overlaps others ({by}) for the most part; {measure:.0%} of it would be left",
+        "网格 {key} 的大部分与其他网格{by_zh}重叠,清理后仅剩 {measure:.0%}",
+        "cell {key} overlaps others{by_en} for the most part; {measure:.0%} of it would be left",
+    ),
+    "shrunk_outside": (
+        "网格 {key} 的大部分在现行辖区之外,裁切后仅剩 {measure:.0%}",
+        "most of cell {key} lies outside the territory in force; {measure:.0%} would be left",
     ),
     "fell_apart": (
         "网格 {key} 清理后分为 {measure:.0f} 块",
         "cell {key} would fall apart into {measure:.0f} parts",
     ),
     "wide_gap": (
-        "空洞 {key} 宽 {measure:.1f} 米(邻近 {by}),划给邻格还是登记为例外?",
-        "gap {key} is {measure:.1f} m wide (near {by}): give it to a neighbour or register it?",
+        "空洞 {key} 宽 {measure:.1f} 米{near_zh},划给邻格还是登记为例外?",
+        "gap {key} is {measure:.1f} m wide{near_en}: give it to a neighbour or register it?",
     ),
     "wide_uncovered": (
-        "辖区内 {key} 处未被覆盖,宽 {measure:.1f} 米(邻近 {by})",
-        "the territory is not covered at {key}, {measure:.1f} m wide (near {by})",
+        "辖区内 {key} 处未被覆盖,宽 {measure:.1f} 米{near_zh};若辖区已缩小,请" + NEW_TERRITORY_ZH,
+        "the territory is not covered at {key}, {measure:.1f} m wide{near_en}; "
+        "if the territory has shrunk, " + NEW_TERRITORY_EN,
+    ),
+    "wide_outside": (
+        "网格{by_zh}有一片({key})在现行辖区之外,宽 {measure:.1f} 米;若辖区已扩大,请"
+        + NEW_TERRITORY_ZH,
+        "cell{by_en} reaches {measure:.1f} m beyond the territory in force at {key}; "
+        "if the territory has grown, " + NEW_TERRITORY_EN,
     ),
 }
+_MEANING = {
+    "drop": ("舍弃", "leave it out"),
+    "carve": ("从其他网格中划出", "cut it out of the others"),
+    "accept": ("接受", "accept it"),
+    "keep_parts": ("各块都保留", "keep all parts"),
+    "keep_largest": ("只留最大一块", "keep the largest part"),
+    "fill": ("划给邻格", "give it to a neighbour"),
+    "exclude": ("登记为例外", "register it as an exclusion"),
+    "leave": ("不动", "leave it"),
+    "trim": ("裁去", "cut it off"),
+}
+_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +82,7 @@ class OpenDecision:
     key : str
         Cell code, or ``gap@lon,lat`` for a gap; the key to use in ``decisions``.
     kind : str
-        no_area, vanished, shrunk, fell_apart, wide_gap or wide_uncovered.
+        no_area, vanished, shrunk, fell_apart, wide_gap, wide_uncovered or wide_outside.
     options : tuple of str
         Possible answers.
     measure : float
@@ -72,14 +102,57 @@ class OpenDecision:
     en: str
 
 
-def ask(kind: str, key: str, geometry: Any, *, measure: float = 0.0, by: str = "") -> OpenDecision:
-    """Return the question of one kind about one cell or gap."""
-    zh, en = _TEXT[kind]
-    fields = {"key": key, "measure": measure, "by": by}
+def ask(
+    kind: str,
+    key: str,
+    geometry: Any,
+    *,
+    measure: float = 0.0,
+    by: str = "",
+    outside: bool = False,
+) -> OpenDecision:
+    """Return the question of one kind about one cell or gap.
+
+    Parameters
+    ----------
+    by : str
+        Codes of the cells concerned, joined by ``、``; may be empty.
+    outside : bool
+        Whether the territory in force takes the ground, not another cell.
+    """
+    zh, en = _TEXT[f"{kind}_outside" if outside else kind]
+    by_en = by.replace("、", ", ")
+    plain = kind == "wide_outside"
+    fields = {
+        "key": key,
+        "measure": measure,
+        "by_zh": f" {by} " if plain else f"({by})" if by else "",
+        "by_en": f" {by_en}" if plain else f" ({by_en})" if by else "",
+        "near_zh": f"(邻近 {by})" if by else "",
+        "near_en": f" (near {by_en})" if by else "",
+    }
     options = CELL_OPTIONS.get(kind) or GAP_OPTIONS[kind]
     return OpenDecision(
         key, kind, options, measure, geometry, zh.format(**fields), en.format(**fields)
     )
+
+
+def listing(questions: Sequence[OpenDecision]) -> tuple[str, str]:
+    """Return all questions in Chinese and English: counted, one per line, the first 20 in full.
+
+    Each line ends with what to type for each permitted answer.
+    """
+    zh = [f"共 {len(questions)} 项"]
+    en = [f"{len(questions)} open"]
+    for question in questions[:_SHOWN]:
+        ways = [(f"--decide {question.key}={o}", *_MEANING[o]) for o in question.options]
+        zh.append(f"{question.zh}:" + " | ".join(f"{typed}({why})" for typed, why, _ in ways))
+        en.append(f"{question.en}: " + " | ".join(f"{typed} ({why})" for typed, _, why in ways))
+    more = len(questions) - _SHOWN
+    if more > 0:
+        zh.append(f"……另有 {more} 项")
+        en.append(f"… and {more} more")
+    return "\n".join(zh), "\n".join(en)
 
 
 def check_decisions(decisions: Mapping[str, str], codes: set[str]) -> dict[str, str]:

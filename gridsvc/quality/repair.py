@@ -100,6 +100,7 @@ def repair(
         work.settle_parts(fill)
         work.settle_gaps(fill, wide_gaps)
     work.ensure_valid()
+    work.refit(fill, wide_gaps)
     progress("log", 0.8)
     result = work.result(discrepancy.metres, snap)
     progress("done", 1.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import geopandas as gpd
 
 from gridsvc.errors import DecisionNeeded
-from gridsvc.quality.decisions import OpenDecision
+from gridsvc.quality.decisions import OpenDecision, listing
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,11 @@ class RepairResult:
     exclusions: gpd.GeoDataFrame = field(default_factory=gpd.GeoDataFrame)
 
     def require_decided(self) -> None:
-        """Raise ``DecisionNeeded``, naming the first five questions, unless all are answered."""
+        """Raise ``DecisionNeeded``, naming the first 20 questions, unless all are answered."""
         if self.decisions_needed:
-            zh = ";".join(d.zh for d in self.decisions_needed[:5])
-            en = "; ".join(
-                f"{d.en} [{d.key} = {' | '.join(d.options)}]" for d in self.decisions_needed[:5]
-            )
+            zh, en = listing(self.decisions_needed)
             raise DecisionNeeded(
-                reason_zh=f"共 {len(self.decisions_needed)} 项:{zh}",
-                reason_en=f"{len(self.decisions_needed)} open: {en}",
+                reason_zh=zh,
+                reason_en=en,
                 decisions=self.decisions_needed,
             )

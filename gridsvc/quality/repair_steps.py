@@ -23,6 +23,7 @@ from gridsvc.quality.decisions import OpenDecision, ask, check_decisions
 from gridsvc.quality.discrepancy import LEAST_SNAP_M
 from gridsvc.quality.repair_log import RepairLog, compare
 from gridsvc.quality.repair_result import RepairResult
+from gridsvc.quality.rim import cut_outside, fits, open_pieces
 from gridsvc.quality.segments import SegmentTable, ordered
 from gridsvc.quality.shapes import (
     THIN_M,
@@ -69,6 +70,7 @@ class RepairSteps:
         self.filled: list[Any] = []
         self.seen: set[str] = set()
         self.touched = False
+        self.territory: Any = None
         self.plane = LocalPlane.of(full if len(full) else np.array([shapely.Point(0, 0)]))
         self._ground: ObjectArray | None = None
         self.area_before = np.zeros(len(self.codes))
@@ -101,10 +103,10 @@ class RepairSteps:
             self._ground = self.plane.to(self.shapes[~shapely.is_missing(self.shapes)])
         return self._ground
 
-    def names(self, piece: Any) -> str:
-        """Codes of the cells that touch a piece, at most five."""
+    def names(self, piece: Any, *, but: str = "") -> str:
+        """Codes of the cells that touch a piece, without one, at most five."""
         hit = shapely.STRtree(self.shapes).query(piece, predicate="intersects")
-        return "、".join(sorted(self.codes[int(i)] for i in hit)[:5])
+        return "、".join(sorted({self.codes[int(i)] for i in hit} - {but})[:5])
 
     # --- steps ------------------------------------------------------------------------------
 
@@ -297,17 +299,22 @@ class RepairSteps:
 
     def fit(self, territory: Any, fill: float, wide_gaps: WideGaps) -> None:
         """Cut what reaches beyond the territory, cover what is left open along its rim."""
-        for i in np.flatnonzero(~shapely.is_missing(self.shapes)):
-            if not shapely.covered_by(self.shapes[i], territory):
-                cut = shapely.intersection(self.shapes[i], territory)
-                self.shapes[i] = polygonal(canonical_geometry(cut))
-        present = np.flatnonzero(~shapely.is_missing(self.shapes))
-        missing = shapely.difference(territory, shapely.union_all(self.shapes[present]))
-        if self.barred is not None:
-            missing = shapely.difference(missing, self.barred)
-        pieces, _ = wide(missing, self.epsg)
-        pieces = self._join(pieces)
-        self._assign(pieces, fill, wide_gaps, "wide_uncovered")
+        self.territory = territory
+        if len(self.ground()) == 0:
+            return
+        outside = cut_outside(self, territory, fill, wide_gaps)
+        self._ground = None
+        pieces = open_pieces(self, territory, outside, fill)
+        if len(pieces):
+            self._assign(self._join(pieces), fill, wide_gaps, "wide_uncovered")
+
+    def refit(self, fill: float, wide_gaps: WideGaps) -> None:
+        """Fit again what later steps moved at the rim; nothing happens when it fits."""
+        for _ in range(2):
+            present = self.shapes[~shapely.is_missing(self.shapes)]
+            if self.territory is None or len(present) == 0 or fits(self, self.territory):
+                return
+            self.fit(self.territory, fill, wide_gaps)
 
     def _join(self, pieces: ObjectArray) -> ObjectArray:
         """Match pieces and cells vertex by vertex; returns the pieces on the lattice."""
@@ -340,6 +347,8 @@ class RepairSteps:
             barred = [] if self.barred is None else [self.barred]
             taken = shapely.union_all(np.array([*enclosed, *barred], dtype=object))
             loose = loose[~shapely.intersects(inside_of(loose), taken)]
+            if self.territory is not None:
+                loose = loose[shapely.intersects(self.territory, inside_of(loose))]
             if len(loose) == 0:
                 return closed_any
             loose = self._join(loose)
@@ -419,12 +428,23 @@ class RepairSteps:
             old = self.before[i]
             if old is None or code in asked or after[i] >= _SHRUNK * before[i]:
                 continue
-            by = self.names(inside_of(old))
+            new = shapely.Polygon() if self.shapes[i] is None else self.shapes[i]
+            lost = shapely.difference(old, new)
+            outside = self._beyond(lost)
+            spots = inside_of(shapely.get_parts(lost))
+            by = self.names(shapely.union_all(spots), but=code)
             if after[i] == 0.0:
-                self.open.append(ask("vanished", code, old, by=by))
+                self.open.append(ask("vanished", code, old, by=by, outside=outside))
             elif code not in self.answers:
                 share = float(after[i] / before[i])
-                self.open.append(ask("shrunk", code, old, measure=share, by=by))
+                self.open.append(ask("shrunk", code, old, measure=share, by=by, outside=outside))
+
+    def _beyond(self, lost: Any) -> bool:
+        """Return whether more than half of lost ground lies outside the territory."""
+        if self.territory is None:
+            return False
+        within = shapely.area(shapely.intersection(lost, self.territory))
+        return bool(within < 0.5 * shapely.area(lost))
 
     def _all_exclusions(self) -> gpd.GeoDataFrame:
         rows = [
