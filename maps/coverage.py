@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import geopandas as gpd
 import numpy as np
@@ -22,6 +24,8 @@ _VISITS: tuple[tuple[str, float, str, str], ...] = (
     ("visit_month", 30.0, "#7FBF7B", "square"),
     ("visit_older", np.inf, "#E69F00", "triangle"),
 )
+_OLDER = 2
+"""Position of the first kind of visit that calls for attention."""
 
 
 def coverage_map(
@@ -59,12 +63,15 @@ def coverage_map(
 def coverage_document(result: CoverageResult, *, language: Language, page: Page) -> Document:
     """Return what the coverage map draws."""
     cells, notes = _drawable(result)
+    known = _Known.of(result)
     layer, simplified = document.cell_layer(
-        cells, _cell_themes(result, cells, page), _cell_cards(cells, page)
+        cells, _cell_themes(result, cells, page, known), _cell_cards(cells, page, known)
     )
-    overlays = [*document.edge_layers(result.areas), *_vacancies(result, cells, page)]
+    overlays = document.edge_layers(result.areas)
+    if known.duties:
+        overlays += _vacancies(result, cells, page)
     overlays += _uncovered(result)
-    overlays += _points(result, page)
+    overlays += _points(result, page, known)
     return document.compose(
         "coverage",
         page,
@@ -78,13 +85,34 @@ def coverage_document(result: CoverageResult, *, language: Language, page: Page)
             fact("sample_size", both("n_cells", n=f"{len(result.cells):,}")),
             fact("points", both("n_points", n=f"{len(result.points):,}")),
         ],
-        figures=_figures(result),
+        figures=_figures(result, known),
+        missing=known.missing,
         notes=[*notes, *simplified],
         cells=layer,
         drawn_base=document.base(result.streets, result.exclusions),
         overlays=overlays,
-        lists=_lists(result, page),
+        lists=_lists(result, page, known),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Which records were imported; what rests on others is not known, which is not the same as 0."""
+
+    duties: bool
+    visits: bool
+
+    @classmethod
+    def of(cls, result: CoverageResult) -> Self:
+        """Return what a result says; all of it when it says nothing."""
+        loaded: Mapping[str, bool] = getattr(result, "loaded", None) or {}
+        return cls(bool(loaded.get("duties", True)), bool(loaded.get("visits", True)))
+
+    @property
+    def missing(self) -> list[Document]:
+        """What the page says above its figures."""
+        keys = [("duties_missing", self.duties), ("visits_missing", self.visits)]
+        return [{"text": both(key)} for key, there in keys if not there]
 
 
 def _drawable(result: CoverageResult) -> tuple[gpd.GeoDataFrame, list[Text]]:
@@ -112,15 +140,22 @@ def _roles(cells: pd.DataFrame) -> list[str]:
     return [c.removeprefix("role_") for c in cells.columns if c.startswith("role_")]
 
 
-def _cell_themes(result: CoverageResult, cells: gpd.GeoDataFrame, page: Page) -> list[Document]:
+def _cell_themes(
+    result: CoverageResult, cells: gpd.GeoDataFrame, page: Page, known: _Known
+) -> list[Document]:
     persons = both("unit_persons")
-    made = [
-        themes.sequential(
-            "staff", both("staff_per_cell"), cells["staff"], unit=persons, zero=both("zero")
-        )
-    ]
+    if known.duties:
+        made = [
+            themes.sequential(
+                "staff", both("staff_per_cell"), cells["staff"], unit=persons, zero=both("zero")
+            )
+        ]
+    else:
+        nothing: Document = {"label": both("not_imported"), "color": None, "hatch": "back"}
+        made = [themes.theme("staff", both("staff_per_cell"), [nothing], [0] * len(cells))]
     required = set(result.required_roles)
-    for role in sorted(_roles(cells), key=lambda r: (r not in required, r)):
+    roles = _roles(cells) if known.duties else []
+    for role in sorted(roles, key=lambda r: (r not in required, r)):
         label = both("role_per_cell", role=page.name("role", role))
         values = cells[f"role_{role}"]
         zero = both("zero") if role in required else "0"
@@ -141,18 +176,22 @@ def _quiet_zero(theme: Document) -> None:
     theme["classes"][0] = {**theme["classes"][0], "color": "#FFFFFF", "hatch": None}
 
 
-def _cell_cards(cells: gpd.GeoDataFrame, page: Page) -> list[Document]:
+def _cell_cards(cells: gpd.GeoDataFrame, page: Page, known: _Known) -> list[Document]:
     cards = document.parents(cells)
-    for column in ("staff", "vacancies"):
-        cards.append(rows(both(column), document.plain(cells[column])))
-    for role in _roles(cells):
-        cards.append(rows(page.name("role", role), document.plain(cells[f"role_{role}"])))
+    if known.duties:
+        cards.append(rows(both("staff_total"), document.plain(cells["staff"])))
+        for role in _roles(cells):
+            label = both("of_them", role=page.name("role", role))
+            cards.append(rows(label, document.plain(cells[f"role_{role}"])))
+        cards.append(rows(both("vacancies"), document.plain(cells["vacancies"])))
+    else:
+        cards.append(rows(both("staff_total"), [both("not_imported")] * len(cells)))
     if "population" in cells:
         cards.append(rows(both("population"), document.plain(cells["population"])))
     if "area_m2" in cells:
         areas = ["—" if formats.missing(v) else formats.area(float(v)) for v in cells["area_m2"]]
         cards.append(rows(both("area"), areas))
-    for column in ("points", "points_visited"):
+    for column in ("points", "points_visited") if known.visits else ("points",):
         if column in cells:
             cards.append(rows(both(column), document.plain(cells[column])))
     return cards
@@ -209,7 +248,7 @@ def _uncovered(result: CoverageResult) -> list[Document]:
     ]
 
 
-def _points(result: CoverageResult, page: Page) -> list[Document]:
+def _points(result: CoverageResult, page: Page, known: _Known) -> list[Document]:
     points = result.points[~(result.points.geometry.isna() | result.points.geometry.is_empty)]
     if not len(points):
         return []
@@ -221,34 +260,41 @@ def _points(result: CoverageResult, page: Page) -> list[Document]:
     classes: list[Document] = [
         {"label": both(key), "color": color, "shape": shape} for key, _, color, shape in _VISITS
     ]
-    classes.append({"label": both("visit_never"), "color": palette.OVERDUE, "shape": "ring"})
+    classes.append({"label": both("visit_never"), "color": palette.OVERDUE, "shape": "hollow"})
     by_visit = themes.theme("last-visit", both("by_last_visit"), classes, index.tolist())
+    if not known.visits:
+        unknown: Document = {"label": both("not_imported"), "color": "#6B7280", "shape": "circle"}
+        by_visit = themes.theme("last-visit", both("by_last_visit"), [unknown], [0] * len(points))
     by_kind = themes.categories(
         "category", both("by_category"), [str(c) for c in points["category"]], names
     )
+    called = _called(result)
     cards = [
         rows(both("category"), names),
-        rows(both("cell"), [shown(c) or "—" for c in points["cell_code"]]),
-        rows(
-            both("last_visit"),
-            [
-                both("visit_never") if formats.missing(v) else formats.instant(v, page.timezone)
-                for v in points["last_visit"]
-            ],
-        ),
-        rows(both("due"), [both("yes" if v else "no") for v in points["due"]]),
-        rows(both("responsible"), [both("yes" if v else "no") for v in points["responsible"]]),
+        rows(both("cell"), [called.get(str(c), shown(c) or "—") for c in points["cell_code"]]),
+        rows(both("cell_code"), [shown(c) or "—" for c in points["cell_code"]]),
     ]
+    if known.visits:
+        visits = [
+            both("visit_never") if formats.missing(v) else formats.instant(v, page.timezone)
+            for v in points["last_visit"]
+        ]
+        cards.append(rows(both("last_visit"), visits))
+        cards.append(rows(both("due"), [both("yes" if v else "no") for v in points["due"]]))
+    if known.duties:
+        held = [both("yes" if v else "no") for v in points["responsible"]]
+        cards.append(rows(both("responsible"), held))
     return [
         document.point_layer(
             "points", both("evaluation_points"), both("evaluation_point"),
             points.geometry.to_numpy(), [shown(n) for n in points["name"]],
             [str(c) for c in points.index], [by_visit, by_kind], cards, radius=5,
+            far=np.flatnonzero(index >= _OLDER).tolist() if known.visits else None,
         )
     ]  # fmt: skip
 
 
-def _figures(result: CoverageResult) -> list[Document]:
+def _figures(result: CoverageResult, known: _Known) -> list[Document]:
     summary: dict[str, Any] = result.summary
     made: list[Document] = []
     territory = summary.get("territory")
@@ -263,14 +309,18 @@ def _figures(result: CoverageResult) -> list[Document]:
             )
         )
     filled = int((result.cells["vacancies"].fillna(0) == 0).sum())
-    made.append(_ratio("cells_filled", filled, len(result.cells)))
     total = len(result.points)
-    made.append(_ratio("points_with_person", total - len(result.points_without_person), total))
-    made.append(_ratio("points_on_time", total - len(result.points_not_visited), total))
+    held = total - len(result.points_without_person)
+    on_time = total - len(result.points_not_visited)
+    made.append(_ratio("cells_filled", filled, len(result.cells), known.duties))
+    made.append(_ratio("points_with_person", held, total, known.duties))
+    made.append(_ratio("points_on_time", on_time, total, known.visits))
     return made
 
 
-def _ratio(key: str, part: int, total: int) -> Document:
+def _ratio(key: str, part: int, total: int, known: bool) -> Document:
+    if not known:
+        return figure(key, "—", both("not_imported"))
     share = part / total if total else None
     return figure(
         key,
@@ -286,8 +336,10 @@ def _called(result: CoverageResult) -> dict[str, Text]:
     return {str(code): name for code, name in zip(result.cells.index, names, strict=True)}
 
 
-def _lists(result: CoverageResult, page: Page) -> list[Document]:
+def _lists(result: CoverageResult, page: Page, known: _Known) -> list[Document]:
     good = both("list_empty_good")
+    who = good if known.duties else both("duties_missing")
+    when = good if known.visits else both("visits_missing")
     code, name, role = both("code"), both("name"), both("role")
     called = _called(result)
     vacant = [
@@ -306,17 +358,21 @@ def _lists(result: CoverageResult, page: Page) -> list[Document]:
     required = wording.joined([page.name("role", r) for r in result.required_roles])
     made = [
         listing(
-            both("vacant_cells"), [name, role], vacant, empty=good,
+            both("vacant_cells"), [name, role], vacant if known.duties else [], empty=who,
             explain=both("vacant_explain", roles=required),
         ),
-        listing(both("doubled_cells"), [code, role, both("count")], doubled, empty=good),
+        listing(both("doubled_cells"), [code, role, both("count")], doubled, empty=who),
         listing(
             both("points_without_person"), [name, both("category")],
-            _point_rows(result.points_without_person, result.points, page), empty=good,
+            _point_rows(result.points_without_person, result.points, page) if known.duties else [],
+            empty=who,
         ),
         listing(
             both("points_not_visited"), [name, both("category"), both("last_visit")],
-            _point_rows(result.points_not_visited, result.points, page, visits=True), empty=good,
+            _point_rows(result.points_not_visited, result.points, page, visits=True)
+            if known.visits
+            else [],
+            empty=when,
         ),
     ]  # fmt: skip
     if len(result.uncovered_territory):

@@ -183,8 +183,17 @@ def point_layer(
     on: bool = True,
     radius: float = 5.5,
     below: int | None = None,
+    far: Sequence[int] | None = None,
 ) -> Document:
-    """Return a layer of points; with ``below`` it appears when fewer than that are in view."""
+    """Return a layer of points.
+
+    Parameters
+    ----------
+    below : int, optional
+        The layer appears when fewer than that are in view.
+    far : sequence of int, optional
+        Positions of the points that are also drawn where a whole city is in view; all without it.
+    """
     document: Document = {
         "type": "points",
         "key": key,
@@ -200,6 +209,8 @@ def point_layer(
     }
     if below is not None:
         document["below"] = below
+    if far is not None:
+        document["far"] = [int(i) for i in far]
     return document
 
 
@@ -276,8 +287,15 @@ def compose(
     drawn_base: Document | None = None,
     overlays: Sequence[Document] = (),
     lists: Sequence[Document] = (),
+    missing: Sequence[Document] = (),
 ) -> Document:
-    """Return the finished document of a page."""
+    """Return the finished document of a page.
+
+    Parameters
+    ----------
+    missing : sequence
+        What the figures lack, shown above them: ``text`` and, for a way out on the page, ``reset``.
+    """
     controls = None
     if page.action is not None or page.fields:
         controls = {"action": page.action or "", "fields": [f.as_dict() for f in page.fields]}
@@ -304,6 +322,7 @@ def compose(
         "question": question,
         "facts": list(facts),
         "figures": list(figures),
+        "missing": list(missing),
         "notes": remarks,
         "cells": cells,
         "base": drawn_base if drawn_base is not None else base(),

@@ -61,6 +61,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "as_of": ("数据时点", "As of"),
     "updated_at": ("更新时间", "Updated at"),
     "period": ("统计时段", "Period"),
+    "period_reset": ("恢复全部时段", "Show all of the time"),
+    "period_empty": ("该时段没有案件。", "No report in this period."),
     "period_all": ("全部", "all"),
     "period_from": ("{since} 起", "from {since}"),
     "period_until": ("{until} 之前", "before {until}"),
@@ -126,6 +128,26 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "class_range": ("{low}–{high}", "{low}–{high}"),
     "class_open": ("{low} 及以上", "{low} and more"),
     "staff": ("人员", "Staff"),
+    "staff_total": ("在岗人员合计", "Staff in all"),
+    "of_them": ("其中{role}", "of them {role}"),
+    "cell_code": ("网格编码", "Cell code"),
+    "not_imported": ("尚未导入", "not imported yet"),
+    "duties_missing": (
+        "尚未导入责任分工：谁负责哪个网格还不知道。请用 gridsvc import 文件 --as duties 导入。",
+        "Duties are not imported yet, so nobody can tell who is in charge. "
+        "Import them with gridsvc import FILE --as duties.",
+    ),
+    "visits_missing": (
+        "尚未导入走访记录：点位何时走访还不知道。请用 gridsvc import 文件 --as visits 导入。",
+        "Visits are not imported yet, so nobody can tell when a point was seen. "
+        "Import them with gridsvc import FILE --as visits.",
+    ),
+    "state_good": ("达标", "complete"),
+    "state_bad": ("未达标", "incomplete"),
+    "far_points": (
+        "放大后显示全部点位；此处只画超过 30 天未走访的",
+        "zoom in for all points; only those not visited for 30 days are drawn here",
+    ),
     "vacancies": ("空缺岗位", "Vacant roles"),
     "population": ("人口", "Population"),
     "area": ("面积", "Area"),

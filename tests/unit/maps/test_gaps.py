@@ -22,3 +22,57 @@ def test_cells_without_names_are_called_by_their_codes():
         assert data["cells"]["names"] == builders.CODES
     assert drawn[0]["lists"][0]["rows"][0]["values"][0] == builders.CODES[0]
     assert drawn[1]["lists"][1]["rows"][0]["values"][0] == builders.CODES[5]
+
+
+class Partly:
+    """A result that says which records were imported."""
+
+    def __init__(self, **loaded: bool) -> None:
+        self.loaded = {"duties": True, "visits": True, "staff": True, **loaded}
+        self._whole = builders.coverage_result()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
+
+
+def figures(data: dict[str, Any]) -> dict[str, Any]:
+    return {one["label"]["en"]: one for one in data["figures"]}
+
+
+def test_without_duties_nobody_is_said_to_be_missing():
+    data = data_of(maps.coverage_map(Partly(duties=False)))  # type: ignore[arg-type]
+    assert "--as duties" in data["missing"][0]["text"]["zh"]
+    assert len(data["missing"]) == 1
+    assert "vacancies" not in [one["key"] for one in data["overlays"]]
+    filled = figures(data)["Cells fully staffed"]
+    assert filled["value"] == "—"
+    assert "state" not in filled
+    assert figures(data)["Points visited on time"]["value"] != "—"
+    assert [one["hatch"] for one in data["cells"]["themes"][0]["classes"]] == ["back"]
+    vacant = next(one for one in data["lists"] if one["label"]["en"].startswith("Cells with"))
+    assert vacant["rows"] == []
+    assert "--as duties" in vacant["empty"]["en"]
+
+
+def test_without_visits_no_point_is_said_to_be_late():
+    data = data_of(maps.coverage_map(Partly(visits=False)))  # type: ignore[arg-type]
+    assert "--as visits" in data["missing"][0]["text"]["zh"]
+    points = next(one for one in data["overlays"] if one["key"] == "points")
+    assert len(points["themes"][0]["classes"]) == 1
+    assert "far" not in points
+    assert "hollow" not in str(points["themes"])
+    assert figures(data)["Points visited on time"]["value"] == "—"
+    assert figures(data)["Cells fully staffed"]["value"] != "—"
+
+
+def test_a_complete_result_lacks_nothing():
+    data = data_of(maps.coverage_map(builders.coverage_result()))
+    assert data["missing"] == []
+    points = next(one for one in data["overlays"] if one["key"] == "points")
+    assert points["far"] == [1, 2]
+    rows = {row["label"]["en"]: row["values"] for row in points["rows"]}
+    assert rows["Cell"][0] == "网格1"
+    assert rows["Cell code"][0] == builders.CODES[0]
+    shapes = {one["shape"] for theme in points["themes"][:1] for one in theme["classes"]}
+    rings = next(one for one in data["overlays"] if one["key"] == "vacancies")
+    assert rings["themes"][0]["classes"][0]["shape"] not in shapes

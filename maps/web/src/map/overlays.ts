@@ -5,7 +5,7 @@ import type { GridPathOptions } from "./canvas";
 import { normal, type Context, type Found } from "./context";
 import { h } from "./dom";
 import { card, rowsAt } from "./popup";
-import { ShapeMarker } from "./shapes";
+import { isHollow, ShapeMarker } from "./shapes";
 import type { AreaOverlay, EdgeOverlay, FindingOverlay, PointOverlay, Theme } from "./types";
 
 /** A layer that can be switched, searched and drawn again in the other language. */
@@ -35,7 +35,7 @@ export function points(context: Context, overlay: PointOverlay): Shown {
   const make = (i: number): L.CircleMarker => {
     const one = theme?.classes[theme.index[i]];
     const shape = one?.shape ?? "circle";
-    const ring = shape === "ring";
+    const ring = isHollow(shape);
     const marker = new ShapeMarker(at[i], {
       renderer, pane: "points", shape, radius: radius(),
       color: ring ? (one?.color ?? "#B42318") : "#1F2937",

@@ -1,7 +1,7 @@
 // The side panel: answer first, then legend, layers, controls and lists.
 import type { CellLayer } from "./cells";
 import type { Context } from "./context";
-import { h } from "./dom";
+import { h, svg } from "./dom";
 import { legendOf } from "./legend";
 import type { Shown } from "./overlays";
 import { RoundLayer } from "./rounds";
@@ -24,10 +24,36 @@ function figures({ payload, words }: Context): HTMLElement | null {
     ...payload.figures.map((one) =>
       h("div", { class: `gs-figure ${one.state ? `is-${one.state}` : ""}` },
         h("div", { class: "gs-figure-value gs-num" }, words.text(one.value)),
+        one.state ? stateOf(one.state, words) : null,
         h("div", { class: "gs-figure-label" }, words.text(one.label)),
         one.note ? h("div", { class: "gs-figure-note" }, words.text(one.note)) : null),
     ),
   );
+}
+
+/** An icon and a word, so that the colour of a figure is not all that tells its state. */
+function stateOf(state: "good" | "bad", words: Context["words"]): HTMLElement {
+  const sign = state === "good" ? "M3 8.5L6.5 12L13 4.5" : "M8 2L15 14H1ZM8 6.5V10M8 11.6V12.6";
+  const line = h("div", { class: "gs-figure-state" });
+  line.append(
+    svg("svg", { width: 14, height: 14, viewBox: "0 0 16 16", "aria-hidden": "true" },
+      svg("path", { d: sign, fill: "none", stroke: "currentColor", "stroke-width": 1.6,
+        "stroke-linejoin": "round", "stroke-linecap": "round" })),
+    words.say(`state_${state}`));
+  return line;
+}
+
+/** What the figures lack, and the way to it. */
+function missing({ payload, words }: Context): HTMLElement | null {
+  if (!payload.missing.length) return null;
+  const action = payload.exported ? null : payload.controls?.action;
+  return h("div", { class: "gs-missing", role: "status" },
+    ...payload.missing.map((one) =>
+      h("p", null, words.text(one.text),
+        one.reset && action
+          ? h("a", { class: "gs-button", href: `${action}?language=${words.language}` },
+              words.say("period_reset"))
+          : null)));
 }
 
 function themeChoice(
@@ -232,6 +258,7 @@ export function panelContent(context: Context, parts: Parts): Node[] {
   const round = parts.shown.find(({ part }) => part instanceof RoundLayer)?.part;
   const nodes: (Node | null)[] = [
     h("div", { class: "gs-question" }, words.text(payload.question)),
+    missing(context),
     figures(context),
     round instanceof RoundLayer ? rounds(context, round) : null,
     legend(context, parts),

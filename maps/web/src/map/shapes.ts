@@ -3,6 +3,9 @@ import L from "leaflet";
 import { svg } from "./dom";
 import type { Shape } from "./types";
 
+/** Hollow signs stand for what is missing: a ring for a vacancy, a diamond for a visit. */
+export const isHollow = (shape: Shape): boolean => shape === "ring" || shape === "hollow";
+
 export function shapePath(shape: Shape, x: number, y: number, r: number): string {
   if (shape === "square") {
     const s = r * 0.88;
@@ -12,7 +15,7 @@ export function shapePath(shape: Shape, x: number, y: number, r: number): string
     const s = r * 1.15;
     return `M${x} ${y - s}L${x + s} ${y + s * 0.8}L${x - s} ${y + s * 0.8}z`;
   }
-  if (shape === "diamond") {
+  if (shape === "diamond" || shape === "hollow") {
     const s = r * 1.2;
     return `M${x} ${y - s}L${x + s} ${y}L${x} ${y + s}L${x - s} ${y}z`;
   }
@@ -33,7 +36,7 @@ export const ShapeMarker = L.CircleMarker.extend({
 
 /** A sample of a sign for the legend. */
 export function swatch(shape: Shape, color: string | null): SVGElement {
-  const ring = shape === "ring";
+  const ring = isHollow(shape);
   return svg(
     "svg", { width: 16, height: 16, viewBox: "0 0 16 16", "aria-hidden": "true" },
     svg("path", {

@@ -10,7 +10,7 @@ export type Area = number[][][];
 /** Lines of one feature, encoded like rings. */
 export type Lines = number[][];
 export type Hatch = "diagonal" | "cross" | "dots" | "vertical" | "horizontal" | "back" | "dense";
-export type Shape = "circle" | "ring" | "square" | "triangle" | "diamond";
+export type Shape = "circle" | "ring" | "hollow" | "square" | "triangle" | "diamond";
 
 export interface Rows {
   label: Text;
@@ -60,6 +60,8 @@ export interface PointOverlay {
   radius?: number;
   /** Show only when fewer than this many are in view. */
   below?: number;
+  /** Positions of the points that are drawn at city zoom too; all without it. */
+  far?: number[];
 }
 
 export interface AreaOverlay {
@@ -182,6 +184,8 @@ export interface Payload {
   question: Text;
   facts: { label: Text; value: Text }[];
   figures: { label: Text; value: Text; note?: Text; state?: "good" | "bad" }[];
+  /** What the figures lack, shown above them. */
+  missing: { text: Text; reset?: boolean }[];
   notes: Text[];
   cells: Cells | null;
   base: Base;
