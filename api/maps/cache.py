@@ -72,16 +72,19 @@ class PageCache:
             return found
         with self._lock:
             own = self._building.setdefault(key, threading.Lock())
-        with own:
-            found = self._remembered(key) or self._read(key)
-            if found is None:
-                rendered = build()
-                body = gzip.compress(rendered.html.encode(), compresslevel=6, mtime=0)
-                found = CachedPage(body, rendered.policy, self.etag(key))
-                self._write(key, found)
-            self._remember(key, found)
-        with self._lock:
-            self._building.pop(key, None)
+        try:
+            with own:
+                found = self._remembered(key) or self._read(key)
+                if found is None:
+                    rendered = build()
+                    body = gzip.compress(rendered.html.encode(), compresslevel=6, mtime=0)
+                    found = CachedPage(body, rendered.policy, self.etag(key))
+                    self._write(key, found)
+                self._remember(key, found)
+        finally:
+            with self._lock:
+                if self._building.get(key) is own:
+                    del self._building[key]
         return found
 
     def _remembered(self, key: str) -> CachedPage | None:

@@ -62,6 +62,17 @@ _STRICT = (
 )
 
 
+_ANY = ("plan", "at", "language", "lang", "datum")
+_FOCUS = (*_ANY, "cell", "community")
+PARAMETERS = {
+    "coverage": _FOCUS,
+    "hotspot": (*_FOCUS, "since", "until", "class", "denominator", "set_aside"),
+    "patrol": (*_FOCUS, "subdistrict", "inspectors", "window", "seed"),
+    "plan": _FOCUS,
+}
+"""What each map reads of its address, besides ``download``."""
+
+
 def page_language(request: Request) -> Language:
     """Return the language of a page: ``?language=``, then what any request may say."""
     asked = request.query_params.get("language", "")
@@ -269,11 +280,13 @@ def _serve(
 ) -> Response:
     language = page_language(request)
     settings = services.settings.map
-    address = [(k, v) for k, v in request.query_params.multi_items() if k != "download"]
+    # Only what the map reads: any other parameter would draw the same map once more.
+    asked = dict(request.query_params)
+    address = [(name, asked[name]) for name in PARAMETERS[kind] if name in asked]
     key = PageCache.key(
         services.storage.url, services.storage.version_stamp(), asset_version(), plan.id, kind,
         language, download, parts, settings.tile_url, settings.tile_datum,
-        services.settings.grid.timezone, sorted(address),
+        services.settings.grid.timezone, address,
     )  # fmt: skip
     etag = PageCache.etag(key)
     headers = {
@@ -293,10 +306,30 @@ def _serve(
     headers["Content-Security-Policy"] = page.policy
     if download:
         headers["Content-Disposition"] = f'attachment; filename="{kind}-{_plain(plan.id)}.html"'
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if takes_gzip(request.headers.get("accept-encoding", "")):
         headers["Content-Encoding"] = "gzip"
         return HTMLResponse(page.body, headers=headers)
     return HTMLResponse(page.plain, headers=headers)
+
+
+def takes_gzip(header: str) -> bool:
+    """Return whether an ``Accept-Encoding`` takes gzip (RFC 9110 §12.5.3).
+
+    Examples
+    --------
+    >>> takes_gzip("br, gzip;q=0.5"), takes_gzip("gzip;q=0, *"), takes_gzip("*"), takes_gzip("")
+    (True, False, True, False)
+    """
+    weights: dict[str, float] = {}
+    for part in header.lower().split(","):
+        name, _, parameter = part.partition(";")
+        key, _, value = parameter.strip().partition("=")
+        try:
+            weight = float(value) if key.strip() == "q" else 1.0
+        except ValueError:
+            weight = 0.0
+        weights[name.strip()] = weight
+    return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))) > 0.0
 
 
 def _cache(request: Request, services: Services) -> PageCache:

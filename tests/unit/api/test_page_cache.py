@@ -81,3 +81,16 @@ def test_keys_tell_every_part_apart():
     assert PageCache.key("a", None) != PageCache.key("a", "None")
     assert PageCache.key("a", "b") == PageCache.key("a", "b")
     assert PageCache.etag(PageCache.key("a")).startswith('W/"')
+
+
+def test_a_page_that_cannot_be_built_leaves_nothing_behind(tmp_path: Path):
+    cache = PageCache(tmp_path)
+
+    def fail() -> Rendered:
+        raise ValueError("no")
+
+    for key in ("a", "b", "a"):
+        with pytest.raises(ValueError, match="no"):
+            cache.get(key, fail)
+    assert cache._building == {}
+    assert cache.get("a", Builder()).plain == "<p>网格 1</p>".encode()
