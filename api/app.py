@@ -129,10 +129,15 @@ def create_app(
         try:
             yield
         finally:
-            await warming
-            app.state.jobs.close()
-            if services is None:
-                opened.close()
+            # Whatever fails is told at the end, but nothing stays open for it.
+            try:
+                await warming
+            finally:
+                try:
+                    app.state.jobs.close()
+                finally:
+                    if services is None:
+                        opened.close()
 
     app = Application(
         title=TITLE,

@@ -10,8 +10,28 @@ from fastapi._compat.v2 import ModelField
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.bootstrap import open_services
+from api.bootstrap import Services, open_services
+from api.jobs.runner import JobRunner
 from api.settings import DatabaseSettings, Settings
+
+
+def test_services_are_closed_whatever_happens_while_warming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    settings = Settings(database=DatabaseSettings(database_url=url), log_level="error")
+    open_services(settings, upgrade=True).close()
+    closed: list[str] = []
+
+    def fail(_services: Services) -> None:
+        raise ZeroDivisionError("warming")
+
+    monkeypatch.setattr("api.app._warm", fail)
+    monkeypatch.setattr(JobRunner, "close", lambda _self: closed.append("jobs"))
+    monkeypatch.setattr(Services, "close", lambda _self: closed.append("storage"))
+    with pytest.raises(ZeroDivisionError), TestClient(create_app(settings)) as client:
+        assert client.get("/api/v1/plans").status_code == 200
+    assert closed == ["jobs", "storage"]
 
 
 def test_no_parameter_is_built_during_a_request(
