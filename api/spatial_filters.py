@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from api.bootstrap import Services
 from gridsvc.plan.version import PlanStatus, in_force_at
 from gridsvc.services.ports import UnitOfWork
 
@@ -70,6 +71,19 @@ def frame_in_community(
     if len(found) == 1:
         return found[0]
     return pd.concat(found).sort_index(kind="stable").head(limit)
+
+
+def version_part(services: Services, community: str | None) -> str | None:
+    """Return what an ETag needs of time: the version in force, which an area is looked up in.
+
+    A version takes effect by the clock alone, without anything being written.
+    """
+    if community is None:
+        return None
+    with services.storage.unit_of_work() as work:
+        plans = [p for p in work.plans.list() if p.status in _EFFECTIVE]
+    current = in_force_at(plans, services.clock())
+    return None if current is None else current.id
 
 
 def _codes_by_plan(

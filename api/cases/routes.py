@@ -18,7 +18,7 @@ from api.records import (
     one_answer,
     page_answer,
 )
-from api.spatial_filters import IN_COMMUNITY, frame_in_community
+from api.spatial_filters import IN_COMMUNITY, frame_in_community, version_part
 from gridsvc.errors import NotFoundError, UnknownClass
 from gridsvc.layers import CASES, CLASSES
 
@@ -81,7 +81,9 @@ def list_cases(
                 limit=page.fetch,
             )
 
-    return page_answer(request, CASES, page, services.storage.version_stamp(), fetch, f)
+    stamp = services.storage.version_stamp()
+    parts = (version_part(services, community),)
+    return page_answer(request, CASES, page, stamp, fetch, f, etag_parts=parts)
 
 
 @router.get(

@@ -13,7 +13,8 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
-from api.dependencies import PlanDep, ServicesDep
+from api import dependencies
+from api.dependencies import InstantDep, ServicesDep
 from api.geojson import not_modified, request_etag
 from api.problems import problem_responses
 from geodata.export import write_layer
@@ -66,26 +67,33 @@ def export_layer(
     layer: LayerName,
     request: Request,
     services: ServicesDep,
-    plan: PlanDep,
+    at: InstantDep,
+    plan: Annotated[
+        str | None,
+        Query(description="Plan version of cells, areas, exclusions; by default the one in force."),
+    ] = None,
     file_format: Annotated[FileFormat, Query(alias="format")] = "gpkg",
     encoding: Annotated[
         Literal["UTF-8", "GBK"], Query(description="Attributes of a shapefile.")
     ] = "UTF-8",
 ) -> Response:
-    """Return a whole layer; cells, areas and exclusions are those of the plan."""
+    """Return a whole layer; cells, areas and exclusions are those of the plan.
+
+    All other layers belong to no plan and can be had before one is in force.
+    """
     contract = LAYERS[layer]
     if contract.geometry is None and file_format not in ("csv", "xlsx", "parquet"):
         raise NoGeometry(layer=layer)
-    etag = request_etag(request, services.storage.version_stamp(), plan.id)
+    drawn = layer in PLAN_LAYERS
+    plan_id = dependencies.plan(services, at, plan).id if drawn else ""
+    etag = request_etag(request, services.storage.version_stamp(), plan_id)
     known = not_modified(request, etag)
     if known is not None:
         return known
     with services.storage.unit_of_work() as work:
-        frame: pd.DataFrame
-        if layer in PLAN_LAYERS:
-            frame = getattr(work.plans, layer)(plan.id)
-        else:
-            frame = work.records(layer).frame()
+        frame: pd.DataFrame = (
+            getattr(work.plans, layer)(plan_id) if drawn else work.records(layer).frame()
+        )
     public = frame.drop(columns=[c.name for c in contract.columns if c.private])
     folder = Path(tempfile.mkdtemp(prefix="gridsvc-export-"))
     try:

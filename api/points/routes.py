@@ -18,7 +18,7 @@ from api.records import (
     one_answer,
     page_answer,
 )
-from api.spatial_filters import IN_COMMUNITY, frame_in_community
+from api.spatial_filters import IN_COMMUNITY, frame_in_community, version_part
 from gridsvc.errors import NotFoundError
 from gridsvc.layers import POINTS, VISITS
 from gridsvc.points import last_visits
@@ -72,9 +72,8 @@ def list_points(
     stamp = services.storage.version_stamp()
     more = VISIT_COLUMNS if visits else ()
     part = at.replace(second=0, microsecond=0) if visits else None
-    return page_answer(
-        request, POINTS, page, stamp, fetch, f, more_columns=more, etag_parts=(part,)
-    )
+    parts = (part, version_part(services, community))
+    return page_answer(request, POINTS, page, stamp, fetch, f, more_columns=more, etag_parts=parts)
 
 
 @router.get(

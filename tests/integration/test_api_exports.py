@@ -89,3 +89,9 @@ def test_exports_are_not_sent_twice(app_client: Any) -> None:
     url = "/api/v1/exports/exclusions?format=geojson"
     etag = app_client.get(url).headers["etag"]
     assert app_client.get(url, headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_layers_of_no_plan_need_none_in_force(app_client: Any) -> None:
+    past = "at=1990-01-01"
+    assert app_client.get(f"/api/v1/exports/points?format=csv&{past}").status_code == 200
+    assert app_client.get(f"/api/v1/exports/cells?format=csv&{past}").status_code == 404

@@ -101,3 +101,20 @@ def test_a_cell_narrows_its_community(client: TestClient, layer: str) -> None:
     assert ids(client, f"/api/v1/{layer}?community=m1&cell=b") == ["r2"]
     assert ids(client, f"/api/v1/{layer}?community=m2&cell=b") == ["r4", "r7"]
     assert ids(client, f"/api/v1/{layer}?community=m1&cell=c") == []
+
+
+@pytest.mark.parametrize("layer", ["points", "cases"])
+def test_a_version_that_takes_effect_by_time_makes_answers_new(
+    client: TestClient, layer: str
+) -> None:
+    services = client.app.state.services  # type: ignore[attr-defined]
+    url = f"/api/v1/{layer}?community=m1"
+    services.clock = lambda: datetime(2026, 1, 15, tzinfo=UTC)  # b is still in m1
+    before = client.get(url)
+    assert [f["id"] for f in before.json()["features"]] == ["r1", "r2", "r7"]
+    seen = {"If-None-Match": before.headers["etag"]}
+    assert client.get(url, headers=seen).status_code == 304
+    services.clock = lambda: NOW
+    after = client.get(url, headers=seen)
+    assert after.status_code == 200
+    assert [f["id"] for f in after.json()["features"]] == ["r1", "r2"]
