@@ -40,9 +40,19 @@ class SqlPlanRepository:
         """Insert a scheme. Raises ``DuplicateKey``."""
         self._keep("scheme", scheme.id, sa.insert(schemes).values(self._scheme_row(scheme)))
 
-    def save_scheme(self, scheme: GridScheme) -> None:
-        """Replace a scheme's attributes. Raises ``NotFoundError``."""
+    def save_scheme(self, scheme: GridScheme, *, expected: GridScheme | None = None) -> None:
+        """Replace a scheme's attributes, those of ``expected`` only if it is given.
+
+        Raises
+        ------
+        NotFoundError, StaleVersion
+        """
         step = sa.update(schemes).where(schemes.c.id == scheme.id)
+        if expected is not None:
+            # A change of nothing takes the lock, after which what is read stays.
+            self._keep("scheme", scheme.id, step.values(id=scheme.id))
+            if self.scheme(scheme.id) != expected:
+                raise StaleVersion(kind="scheme", key=scheme.id, current="…", given="…")
         if not self._keep("scheme", scheme.id, step.values(self._scheme_row(scheme))):
             raise NotFoundError(kind="scheme", key=scheme.id)
 

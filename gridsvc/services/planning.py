@@ -202,7 +202,7 @@ def publish(
     ConflictError
         If the version in force began at or after ``effective_from``.
     StaleVersion
-        If the plan or the version in force was changed by somebody else.
+        If the plan, the version in force or the scheme was changed by somebody else.
     IllegalTransition, UnknownPlan, InputError
     """
     _require_aware(effective_from)
@@ -237,6 +237,9 @@ def publish(
         certificate=certificate.as_dict(),
     )
     with storage.unit_of_work() as work:
+        declared = certificate.territory if scheme.territory is None else scheme.territory
+        # First, because it keeps others from declaring another territory until all is stored.
+        work.plans.save_scheme(replace(scheme, territory=declared), expected=scheme)
         _require_same(last, _in_force(work, scheme.id))
         if last is not None:
             ended = last.to(PlanStatus.SUPERSEDED, effective_to=effective_from)
@@ -245,11 +248,6 @@ def publish(
         work.plans.put_areas(plan_id, areas)
         if last is not None and descent is not None:
             work.plans.put_lineage(last.id, plan_id, descent)
-        if scheme.territory is None:
-            current = work.plans.scheme(scheme.id)
-            if current.territory is not None:
-                raise StaleVersion(kind="scheme", key=scheme.id, current="…", given="…")
-            work.plans.save_scheme(replace(current, territory=certificate.territory))
         work.commit()
     progress("done", 1.0)
     return published

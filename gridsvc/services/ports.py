@@ -21,8 +21,12 @@ class PlanRepository(Protocol):
     def add_scheme(self, scheme: GridScheme) -> None:
         """Insert a scheme. Raises ``DuplicateKey``."""
 
-    def save_scheme(self, scheme: GridScheme) -> None:
-        """Replace a scheme's attributes. Raises ``NotFoundError``."""
+    def save_scheme(self, scheme: GridScheme, *, expected: GridScheme | None = None) -> None:
+        """Replace a scheme's attributes. Raises ``NotFoundError``.
+
+        With ``expected``, raises ``StaleVersion`` unless the stored one equals it; nobody else can
+        change it until this unit of work ends.
+        """
 
     def scheme(self, scheme_id: str) -> GridScheme:
         """Return a scheme. Raises ``NotFoundError``."""

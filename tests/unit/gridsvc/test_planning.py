@@ -198,6 +198,37 @@ def test_of_two_concurrent_publications_one_is_told_that_it_is_stale(
     assert sum(p.in_force(T0 + 5 * DAY) for p in now.values()) == 1
 
 
+class RedrawingStorage:
+    """Declares another territory between the measuring and the writing of a publication."""
+
+    def __init__(self, inner: Storage, territory: object) -> None:
+        self._inner, self._territory, self._begun = inner, territory, 0
+
+    def unit_of_work(self) -> object:
+        self._begun += 1
+        if self._begun == 2:
+            planning.declare_territory(self._inner, "main", self._territory)
+        return self._inner.unit_of_work()
+
+
+@pytest.mark.parametrize("first_published", [True, False])
+def test_a_territory_declared_in_between_is_noticed(
+    storage: Storage, first_published: bool
+) -> None:
+    if first_published:
+        planning.publish(storage, draft(storage, cells()).id, T0, T0)
+    plan = draft(storage, split())
+    larger = shapely.union_all([square(0, 0), square(900, 900)])
+    with pytest.raises(StaleVersion) as caught:
+        planning.publish(RedrawingStorage(storage, larger), plan.id, T0 + DAY, T0)  # type: ignore[arg-type]
+    assert caught.value.kind == "scheme"
+    assert plans(storage)[plan.id].status is PlanStatus.DRAFT
+    with storage.unit_of_work() as work:
+        territory = work.plans.scheme("main").territory
+    assert territory is not None
+    assert territory.equals_exact(larger, 1e-9, normalize=True)
+
+
 def test_review_and_discard_follow_the_arrows(storage: Storage) -> None:
     plan = draft(storage, cells())
     assert planning.submit(storage, plan.id).status is PlanStatus.IN_REVIEW
