@@ -77,15 +77,13 @@ def lookup(raster: Raster, lon: FloatArray, lat: FloatArray, out: Labels) -> Non
             u, v = u_buffer[: len(x)], v_buffer[: len(x)]
             np.subtract(y, lattice.y0, out=v)
             v *= lattice.scale
-            np.maximum(v, 0.5, out=v)
-            np.minimum(v, lattice.rows - 0.5, out=v)
+            np.clip(v, 0.5, lattice.rows - 0.5, out=v)
             v += _TO_WHOLE
             v -= _WHOLE
             v *= columns
             np.subtract(x, lattice.x0, out=u)
             u *= lattice.scale
-            np.maximum(u, 0.5, out=u)
-            np.minimum(u, columns - 0.5, out=u)
+            np.clip(u, 0.5, columns - 0.5, out=u)
             u += v
             u += _TO_WHOLE
             pixel = u.view(np.int64)

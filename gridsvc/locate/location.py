@@ -59,7 +59,13 @@ class Location:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether the accuracy given exceeds the distance to the boundary."""
+        """Whether another cell may be the right one as well.
+
+        So on a boundary, whatever the accuracy: the lowest code answers by rule, not by place.
+        Otherwise when the accuracy given exceeds the distance to the boundary.
+        """
+        if self.on_border:
+            return True
         if self.accuracy_m is None:
             return False
         distance = self.boundary_distance_m if self.code is not None else self.nearest_distance_m

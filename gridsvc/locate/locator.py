@@ -12,16 +12,29 @@ import shapely
 from numpy.typing import ArrayLike
 
 from gridsvc.crs import require_geographic
-from gridsvc.errors import DuplicateKey, EmptySource, InvalidCoordinate
+from gridsvc.errors import DuplicateKey, EmptySource, InputError, InvalidCoordinate
 from gridsvc.locate.edges import Labels, extract_edges, polygons_of
 from gridsvc.locate.exact import Index, OneByOne, label_many, lookup
 from gridsvc.locate.location import Location
 from gridsvc.locate.overlap import require_no_overlap
-from gridsvc.locate.raster import PIXELS_PER_SIDE, Lattice, build_raster
+from gridsvc.locate.raster import Lattice, build_raster, pixels_per_side
 from gridsvc.locate.surroundings import NOBODY, Neighbour, Surroundings
 from gridsvc.types import BoolArray, FloatArray, IntArray, LonLat, ObjectArray
 
 OUTSIDE = NOBODY - 1  # the position of nobody
+
+
+class BadShape(InputError):
+    """Longitudes and latitudes are not of one shape, so that they do not pair up."""
+
+    zh = (
+        "经度与纬度的形状不同:{lon_shape} 与 {lat_shape};请成对给出,"
+        "同一纬度可用 np.full(len(lon), lat)"
+    )
+    en = (
+        "longitudes {lon_shape} and latitudes {lat_shape} do not pair up; give one latitude for "
+        "each longitude, such as np.full(len(lon), lat)"
+    )
 
 
 class Locator:
@@ -57,7 +70,7 @@ class Locator:
 
     @classmethod
     def from_cells(
-        cls, cells: gpd.GeoDataFrame, *, check: bool = True, pixels: int = PIXELS_PER_SIDE
+        cls, cells: gpd.GeoDataFrame, *, check: bool = True, pixels: int | None = None
     ) -> Self:
         """Build the locator of a plan.
 
@@ -69,8 +82,8 @@ class Locator:
         check : bool
             Prove that polygons are valid and do not overlap. Leave out only for cells that hold
             a certificate: overlaps would give wrong cells without a sign.
-        pixels : int
-            Raster pixels along the side of a mean cell.
+        pixels : int, optional
+            Raster pixels along the side of a mean cell; by default as many as suit the plan.
 
         Raises
         ------
@@ -91,7 +104,9 @@ class Locator:
             require_no_overlap(parts, owner, edges, upper, codes)
         area = float(shapely.area(parts).sum())
         west, south, east, north = shapely.total_bounds(parts)
-        lattice = Lattice.over((west, south, east, north), area, len(codes), pixels)
+        lattice = Lattice.over(
+            (west, south, east, north), area, len(codes), pixels or pixels_per_side(len(codes))
+        )
         raster = build_raster(edges, upper[:, 1], lattice)
         start, numbers = edges.by_cell(len(codes))
         around = Surroundings(edges, start, numbers, shapely.bounds(parts), owner)
@@ -141,6 +156,11 @@ class Locator:
         Returns
         -------
         ndarray of int32, of the shape given
+
+        Raises
+        ------
+        BadShape
+            If the shapes differ; nothing is broadcast.
         """
         labels, _ = self._labels(lon, lat)
         labels -= 1
@@ -160,7 +180,7 @@ class Locator:
         x = np.asarray(lon, dtype=np.float64)
         y = np.asarray(lat, dtype=np.float64)
         if x.shape != y.shape:
-            x, y = np.broadcast_arrays(x, y)
+            raise BadShape(lon_shape=x.shape, lat_shape=y.shape)
         shape = x.shape
         x, y = np.ravel(x), np.ravel(y)
         labels, on_border = (

@@ -92,6 +92,7 @@ def bulk_table(cells: gpd.GeoDataFrame, title: str, *, own: int, peers: int) -> 
         some = slice(0, 100_000)
         expected, _ = lowest_covering(cells, x[some], y[some])
         wrong += int((codes[locator.locate_many(x[some], y[some])] != expected).sum())
+    table.caption = "targets: 80 × and 20 × geopandas.sjoin with points ready; 15 M points/CPU-s"
     row = [f"{ours[k] / 1e6:.2f}" for k, _ in KINDS]
     table.add_row("Locator.locate_many", *[c for r in row for c in (r, "")], str(wrong))
 
@@ -100,7 +101,10 @@ def bulk_table(cells: gpd.GeoDataFrame, title: str, *, own: int, peers: int) -> 
         for kind, _ in KINDS:
             x, y = (v[:count] for v in data[kind])
             found = measure(x, y)
-            cells_of_row += [f"{found / 1e6:.4f}", f"{ours[kind] / found:,.0f} ×"]
+            # Once more beside the peer, as the speed of a shared machine changes by the minute.
+            a, b = data[kind]
+            beside = rate(lambda a=a, b=b: locator.locate_many(a, b), own)  # type: ignore[misc]
+            cells_of_row += [f"{found / 1e6:.4f}", f"{beside / found:,.0f} ×"]
         table.add_row(name, *cells_of_row, "")
 
     def by_sjoin(x: Any, y: Any) -> float:
@@ -374,9 +378,9 @@ def main(arguments: list[str]) -> None:
     """Run all tables."""
     cells = jittered(26, 27, seed=1)
     vertices = int(shapely.get_num_coordinates(cells.geometry.to_numpy()).mean())
-    bulk_table(cells, f"{len(cells)} cells, {vertices} vertices each", own=3_000_000, peers=100_000)
+    bulk_table(cells, f"{len(cells)} cells, {vertices} vertices each", own=1_000_000, peers=100_000)
     city = build_city().cells
-    bulk_table(city, f"sample city, {len(city)} cells", own=3_000_000, peers=50_000)
+    bulk_table(city, f"sample city, {len(city)} cells", own=1_000_000, peers=50_000)
     one_table(cells)
     http_table(cells)
     if "--full" in arguments:
