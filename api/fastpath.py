@@ -1,4 +1,4 @@
-"""``GET /api/v1/locate`` answered in front of the application (design D14).
+"""``GET /api/v1/locate`` answered in front of the application.
 
 A small ASGI layer: it reads the query, looks the place up and joins bytes that were encoded once
 per cell and class of cases. Everything else passes through. Errors are the same problems as

@@ -1,4 +1,4 @@
-"""The sample city as one object (design §5)."""
+"""The sample city as one object (docs/adr/0006-sample-city.md)."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class HotspotResult:
 
 @dataclass(frozen=True, slots=True)
 class CoverageResult:
-    """Coverage of a plan in its meanings, with lists of what is not covered (design D13).
+    """Coverage of a plan in its meanings, with lists of what is not covered.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Exact point-in-cell for one plan version: an immutable snapshot (design D6)."""
+"""Exact point-in-cell for one plan version: an immutable snapshot (docs/adr/0004-locator.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Communities, subdistricts and the city, derived from the leaf cells (design D2)."""
+"""Communities, subdistricts and the city, derived from the leaf cells."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which community and subdistrict a leaf cell belongs to: by columns, by overlap, by code prefix.
 
-A leaf belongs to exactly one community, a community to exactly one subdistrict (design D2), so
+A leaf belongs to exactly one community, a community to exactly one subdistrict, so
 parents nest by construction whatever the parent layers look like.
 """
 

@@ -1,4 +1,4 @@
-"""Grid schemes and their plan versions in time (design D4)."""
+"""Grid schemes and their plan versions in time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The certificate of a plan: six tests, with numbers, tolerances, digest and drawn findings.
 
 ``coverage_is_valid`` alone proves neither full coverage nor single parts nor codes; a certificate
-holds only when all six tests of design D3 pass.
+holds only when all six tests pass (docs/adr/0003-certificate.md).
 """
 
 from __future__ import annotations

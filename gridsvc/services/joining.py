@@ -40,8 +40,8 @@ def place(
 ) -> gpd.GeoDataFrame:
     """Put each row into the cell it lies in.
 
-    Points are located exactly (border rule of design D6: lowest code, marked ``on_border``);
-    lines and polygons by a representative point of theirs.
+    Points are located exactly (border rule of docs/adr/0004-locator.md: lowest code, marked
+    ``on_border``); lines and polygons by a representative point of theirs.
 
     Parameters
     ----------
