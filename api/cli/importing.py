@@ -97,7 +97,7 @@ def import_command(
     """导入文件:网格经修复成为草案,其他成为记录。Import files, all or nothing."""
     from api.importing_choices import ImportChoices
     from api.settings import Settings
-    from gridsvc.services.importing import AS_LAYERS, import_layer
+    from gridsvc.services.importing import AS_LAYERS, import_layers
 
     settings = Settings()
     choices = ImportChoices(
@@ -138,9 +138,9 @@ def import_command(
     )
     services = services_for_writing()
     try:
-        for raw in raws:
-            with progress(context) as report_progress:
-                report = import_layer(services.storage, raw, as_layer, options, report_progress)
+        with progress(context) as report_progress:
+            reports = import_layers(services.storage, raws, as_layer, options, report_progress)
+        for report in reports:
             if log is not None and report.repairs is not None:
                 _write_log(report, log)
             emit(context, report.as_dict(), report_text(report, state_of(context).language))

@@ -20,7 +20,7 @@ import pyproj
 import shapely
 
 from gridsvc.crs import metric_epsg_of
-from gridsvc.errors import ConflictError, EmptySource, NotFoundError
+from gridsvc.errors import ConflictError, EmptySource, InputError, NotFoundError
 from gridsvc.layers import RECORD_LAYERS
 from gridsvc.plan.version import GridScheme, PlanStatus, PlanVersion
 from gridsvc.quality import Certificate, RepairResult, certify
@@ -85,18 +85,67 @@ def import_layer(
     DuplicateKey
         If a record of that key is there already and ``options.replace`` is not set.
     """
+    return import_layers(storage, [raw], as_layer, options, progress, clock=clock)[0]
+
+
+def import_layers(
+    storage: Storage,
+    raws: Sequence[RawLayer],
+    as_layer: str,
+    options: ImportOptions | None = None,
+    progress: Progress = no_progress,
+    *,
+    clock: Clock = utc_now,
+) -> list[ImportReport]:
+    """Import several layers of one kind; either all of all of them is kept, or nothing.
+
+    Later layers see what earlier ones brought: units, keys, exclusions.
+
+    Parameters
+    ----------
+    raws : sequence of RawLayer
+        Cells, communities and subdistricts come from one layer.
+    storage, as_layer, options, progress, clock
+        As for ``import_layer``.
+
+    Returns
+    -------
+    list of ImportReport
+        In the order of the layers, each with a batch of its own.
+
+    Raises
+    ------
+    InputError, NoPlanInForce, DuplicateKey
+        As for ``import_layer``; also ``InputError`` for cells of several layers.
+    """
     options = options or ImportOptions()
     check_layer(as_layer, AS_LAYERS)
     as_layer = ALIASES.get(as_layer, as_layer)
-    if len(raw.frame) == 0:
-        raise EmptySource(source=raw.source)
+    for raw in raws:
+        if len(raw.frame) == 0:
+            raise EmptySource(source=raw.source)
     now = clock()
     progress("read", 0.05)
     if as_layer in ("cells", *AREA_LAYERS):
-        return _import_cells(storage, raw, as_layer, options, progress, now)
-    if as_layer == "exclusions":
-        return _import_exclusions(storage, raw, options, progress, now)
-    return _import_records(storage, raw, as_layer, options, progress, now)
+        if len(raws) != 1:
+            raise InputError(reason="网格请合并为一个文件后导入 · cells come from one file")
+        return [_import_cells(storage, raws[0], as_layer, options, progress, now)]
+    reports: list[ImportReport] = []
+    with storage.unit_of_work() as work:
+        for nth, raw in enumerate(raws):
+            part = _part(progress, 0.05 + 0.95 * nth / len(raws), 0.95 / len(raws))
+            batch = _batch_id(raw, as_layer, now)
+            if batch in {r.batch_id for r in reports}:
+                batch = f"{batch}-{nth + 1}"
+            # A dry run of several layers stores all but the last, which is undone at the end.
+            last = nth + 1 == len(raws)
+            stored = not (options.dry_run and last)
+            one = _import_exclusions if as_layer == "exclusions" else _import_records
+            reports.append(one(work, raw, as_layer, options, part, now, batch, stored))
+        if not options.dry_run:
+            work.commit()
+    progress("done", 1.0)
+    return reports
 
 
 def _import_cells(
@@ -199,95 +248,98 @@ def _cell_report(
 
 
 def _import_exclusions(
-    storage: Storage, raw: RawLayer, options: ImportOptions, progress: Progress, now: datetime
-) -> ImportReport:
-    """Give the newest draft (or the plan in force) further exclusions, as a new draft."""
-    exclusions = read_exclusions(raw, options)
-    with storage.unit_of_work() as work:
-        scheme = work.plans.scheme(options.scheme)
-        plans = work.plans.list(scheme.id)
-        open_ones = [p for p in plans if p.status is not PlanStatus.DISCARDED]
-        if not open_ones:
-            raise NotFoundError(kind="plan", key=options.scheme)
-        base = max(open_ones, key=lambda p: p.number)
-        cells = work.plans.cells(base.id)
-        there = work.plans.exclusions(base.id)
-        repeated = sorted(set(there.index) & set(exclusions.index))
-        if repeated and not options.replace:
-            raise ConflictError(
-                reason=f"例外区域 {', '.join(repeated[:5])} 已登记;请用 --replace 替换 · "
-                "already registered, use --replace"
-            )
-        merged = pd.concat([there.drop(index=repeated), exclusions]).sort_index()
-        registered = (
-            tuple(base.provenance.get("registered_parts", ())),
-            tuple(base.provenance.get("registered_holes", ())),
-        )
-        progress("certify", 0.5)
-        certificate = certify(
-            cells,
-            territory=scheme.territory,
-            exclusions=merged,
-            gap_width_m=scheme.gap_width_m,
-            metric_epsg=scheme.metric_epsg,
-            code_system=scheme.code_system,
-            registered_parts=registered[0],
-            registered_holes=registered[1],
-        )
-        report = ImportReport(
-            layer="exclusions", source=raw.source, digest=raw.digest,
-            batch_id=_batch_id(raw, "exclusions", now), rows=len(raw.frame),
-            imported=len(exclusions), certificate=certificate, notes=raw.notes,
-            dry_run=options.dry_run,
-        )  # fmt: skip
-        if options.dry_run:
-            return report
-        if base.status in (PlanStatus.DRAFT, PlanStatus.IN_REVIEW):
-            work.plans.save(base.to(PlanStatus.DISCARDED), expected_revision=base.revision)
-        titled = replace(options, title=options.title or base.title)
-        plan = _draft(work, scheme, cells, merged, report, registered, titled, now, base=base)
-        report = replace(report, plan_id=plan.id)
-        work.batches.add(_batch(report, options, now))
-        work.commit()
-    progress("done", 1.0)
-    return report
-
-
-def _import_records(
-    storage: Storage,
+    work: UnitOfWork,
     raw: RawLayer,
     as_layer: str,
     options: ImportOptions,
     progress: Progress,
     now: datetime,
+    batch_id: str,
+    stored: bool,
 ) -> ImportReport:
-    with storage.unit_of_work() as work:
-        records = read_records(work, raw, as_layer, options, options.at or now, progress)
-        report = ImportReport(
-            layer=as_layer,
-            source=raw.source,
-            digest=raw.digest,
-            batch_id=_batch_id(raw, as_layer, now),
-            rows=len(raw.frame),
-            imported=len(records.frame),
-            placements=records.placements,
-            notes=tuple(records.notes),
-            dry_run=options.dry_run,
+    """Give the newest draft (or the plan in force) further exclusions, as a new draft."""
+    exclusions = read_exclusions(raw, options)
+    scheme = work.plans.scheme(options.scheme)
+    plans = work.plans.list(scheme.id)
+    open_ones = [p for p in plans if p.status is not PlanStatus.DISCARDED]
+    if not open_ones:
+        raise NotFoundError(kind="plan", key=options.scheme)
+    base = max(open_ones, key=lambda p: p.number)
+    cells = work.plans.cells(base.id)
+    there = work.plans.exclusions(base.id)
+    repeated = sorted(set(there.index) & set(exclusions.index))
+    if repeated and not options.replace:
+        raise ConflictError(
+            reason=f"{raw.source}:例外区域 {', '.join(repeated[:5])} 已登记;请用 --replace 替换 · "
+            "already registered, use --replace"
         )
-        if options.dry_run:
-            return report
-        progress("store", 0.75)
-        work.batches.add(_batch(report, options, now))
-        if records.new_units is not None:
-            work.records("units").append(records.new_units, batch_id=report.batch_id)
-        repository = work.records(as_layer)
-        if options.replace:
-            repository.upsert(records.frame, batch_id=report.batch_id)
-        else:
-            repository.append(records.frame, batch_id=report.batch_id)
-        progress("commit", 0.95)
-        work.commit()
-    progress("done", 1.0)
+    merged = pd.concat([there.drop(index=repeated), exclusions]).sort_index()
+    registered = (
+        tuple(base.provenance.get("registered_parts", ())),
+        tuple(base.provenance.get("registered_holes", ())),
+    )
+    progress("certify", 0.5)
+    certificate = certify(
+        cells,
+        territory=scheme.territory,
+        exclusions=merged,
+        gap_width_m=scheme.gap_width_m,
+        metric_epsg=scheme.metric_epsg,
+        code_system=scheme.code_system,
+        registered_parts=registered[0],
+        registered_holes=registered[1],
+    )
+    report = ImportReport(
+        layer=as_layer, source=raw.source, digest=raw.digest, batch_id=batch_id,
+        rows=len(raw.frame), imported=len(exclusions), certificate=certificate, notes=raw.notes,
+        dry_run=options.dry_run,
+    )  # fmt: skip
+    if not stored:
+        return report
+    if base.status in (PlanStatus.DRAFT, PlanStatus.IN_REVIEW):
+        work.plans.save(base.to(PlanStatus.DISCARDED), expected_revision=base.revision)
+    titled = replace(options, title=options.title or base.title)
+    plan = _draft(work, scheme, cells, merged, report, registered, titled, now, base=base)
+    if not options.dry_run:
+        report = replace(report, plan_id=plan.id)
+    work.batches.add(_batch(report, options, now))
+    return report
+
+
+def _import_records(
+    work: UnitOfWork,
+    raw: RawLayer,
+    as_layer: str,
+    options: ImportOptions,
+    progress: Progress,
+    now: datetime,
+    batch_id: str,
+    stored: bool,
+) -> ImportReport:
+    records = read_records(work, raw, as_layer, options, options.at or now, progress)
+    report = ImportReport(
+        layer=as_layer,
+        source=raw.source,
+        digest=raw.digest,
+        batch_id=batch_id,
+        rows=len(raw.frame),
+        imported=len(records.frame),
+        placements=records.placements,
+        notes=tuple(records.notes),
+        dry_run=options.dry_run,
+    )
+    if not stored:
+        return report
+    progress("store", 0.75)
+    work.batches.add(_batch(report, options, now))
+    if records.new_units is not None:
+        work.records("units").append(records.new_units, batch_id=report.batch_id)
+    repository = work.records(as_layer)
+    if options.replace:
+        repository.upsert(records.frame, batch_id=report.batch_id)
+    else:
+        repository.append(records.frame, batch_id=report.batch_id)
+    progress("commit", 0.95)
     return report
 
 

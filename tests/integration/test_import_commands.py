@@ -188,3 +188,17 @@ def test_sample_city_files(gridsvc: Command, tmp_path: Path) -> None:
     frame = open_source(tmp_path / "town" / "cells.shp", datum="gcj02", swap="rows").frame
     assert isinstance(frame, gpd.GeoDataFrame)
     assert len(frame) == 60
+
+
+def test_files_of_one_command_are_all_kept_or_none(gridsvc: Command, tmp_path: Path) -> None:
+    save(squares(), tmp_path / "cells.gpkg")
+    assert gridsvc("import", "cells.gpkg", "--as", "cells").code == 0
+    assert gridsvc("publish", "main-v1", "--from", "2018-01-01").code == 0
+    head = "点位编号,名称,类别,经度,纬度"
+    (tmp_path / "one.csv").write_text(f"{head}\n1,甲,park,117.605,26.205\n", "utf-8")
+    (tmp_path / "two.csv").write_text(f"{head}\n1,乙,park,117.615,26.205\n", "utf-8")
+    done = gridsvc("import", "one.csv", "two.csv", "--as", "points", "--datum", "wgs84")
+    assert done.code != 0
+    assert done.out == ""
+    assert gridsvc("export", "points", "-o", "none.csv").code == 0
+    assert len((tmp_path / "none.csv").read_text("utf-8-sig").splitlines()) == 1

@@ -17,7 +17,7 @@ from geodata.sources import open_source
 from geodata.storage import open_storage
 from gridsvc.errors import Cancelled, ConflictError, DecisionNeeded, DuplicateKey, RejectedRows
 from gridsvc.services import planning
-from gridsvc.services.importing import import_layer
+from gridsvc.services.importing import import_layer, import_layers
 from gridsvc.services.ports import Storage
 from gridsvc.services.raw import ImportOptions
 from tests.integration.importing import (
@@ -109,8 +109,11 @@ def test_same_keys_again(storage: Storage, tmp_path: Path) -> None:
     path = write(tmp_path, POINTS)
     run(storage, path, "points")
     before = contents(storage)
-    with pytest.raises(DuplicateKey):
-        run(storage, path, "points")
+    for dry_run in (True, False):
+        with pytest.raises(RejectedRows) as caught:
+            run(storage, path, "points", dry_run=dry_run)
+        assert [(f.sheet_row, f.value) for f in caught.value.faults] == [(2, "1"), (3, "2")]
+        assert all("--replace" in f.way_out_zh for f in caught.value.faults)
     assert contents(storage) == before
     run(storage, write(tmp_path, POINTS.replace("甲", "丙")), "points", replace=True)
     with storage.unit_of_work() as work:
@@ -286,3 +289,42 @@ def test_streets_of_several_parts(tmp_path: Path) -> None:
     assert list(streets.index) == ["1", "2", "2/2"]
     assert streets["bridge"].tolist() == [True, False, False]
     assert streets["highway"].unique().tolist() == ["residential"]
+
+
+def test_several_files_are_all_kept_or_none(storage: Storage, tmp_path: Path) -> None:
+    published(storage, tmp_path)
+    good = open_source(write(tmp_path, POINTS, "one.csv"), datum="cgcs2000")
+    head, *rows = POINTS.splitlines()
+    later = [rows[0].replace("1,", "3,", 1), rows[1]]
+    bad = open_source(write(tmp_path, "\n".join([head, *later]), "two.csv"), datum="cgcs2000")
+    before = contents(storage)
+    with pytest.raises((DuplicateKey, RejectedRows)) as caught:
+        import_layers(storage, [good, bad], "points", clock=lambda: NOW)
+    assert "2" in caught.value.text("en")
+    assert contents(storage) == before
+    with pytest.raises((DuplicateKey, RejectedRows)):
+        import_layers(storage, [good, good], "points", clock=lambda: NOW)
+    assert contents(storage) == before
+
+
+def test_several_files_see_what_the_first_brought(storage: Storage, tmp_path: Path) -> None:
+    published(storage, tmp_path)
+    head, *rows = POINTS.splitlines()
+    parts = [
+        open_source(write(tmp_path, f"{head}\n{row}\n", f"{i}.csv"), datum="cgcs2000")
+        for i, row in enumerate(rows)
+    ]
+    before = contents(storage)
+    dry = ImportOptions(dry_run=True)
+    assert [r.imported for r in import_layers(storage, parts, "points", dry)] == [1, 1]
+    assert contents(storage) == before
+    steps: list[float] = []
+    reports = import_layers(
+        storage, parts, "points", progress=lambda _, done: steps.append(done), clock=lambda: NOW
+    )
+    assert [r.imported for r in reports] == [1, 1]
+    assert len({r.batch_id for r in reports}) == 2
+    assert steps == sorted(steps)
+    with storage.unit_of_work() as work:
+        assert work.records("points").count() == 2
+        assert len(work.batches.list()) == 3
