@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import lzma
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,24 @@ _RATIO_FREE_BYTES = 16 * 2**20
 MAX_ENTRIES = 10_000
 _UTF8_FLAG = 0x800
 _CHUNK = 1 << 20
+# What zipfile and the decompressors below it raise for bytes that are not as promised.
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    IndexError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
+class _Outside(Exception):
+    """An entry would be written outside of the folder."""
 
 
 def entry_name(info: zipfile.ZipInfo) -> str:
@@ -38,7 +58,7 @@ def check_archive(path: Path, *, max_unpacked_mb: int) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [i for i in archive.infolist() if not i.is_dir()]
-    except (zipfile.BadZipFile, OSError) as error:
+    except _DAMAGES as error:
         raise _refuse(
             path,
             "不是有效的压缩包",
@@ -120,34 +140,40 @@ def unpack(path: Path, folder: Path, *, max_unpacked_mb: int) -> list[Path]:
     with zipfile.ZipFile(path) as archive:
         for info in entries:
             name = entry_name(info).replace("\\", "/")
-            target = (root / name).resolve()
-            if not target.is_relative_to(root):
+            try:
+                written.append(_unpack_entry(archive, info, root, name))
+            except _Outside as error:
                 raise _refuse(
                     path,
                     f"条目“{name}”指向压缩包之外",
                     f"entry '{name}' leaves the archive",
                     "请重新压缩",
                     "zip it again",
-                )
-            target.parent.mkdir(parents=True, exist_ok=True)
-            left = info.file_size
-            try:
-                with archive.open(info) as stream, target.open("wb") as out:
-                    while chunk := stream.read(_CHUNK):
-                        left -= len(chunk)
-                        if left < 0:
-                            raise zipfile.BadZipFile(name)
-                        out.write(chunk)
-            except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+                ) from error
+            except _DAMAGES as error:
                 raise _refuse(
                     path,
-                    f"条目“{name}”已损坏",
-                    f"entry '{name}' is damaged",
+                    f"条目“{name[:80]}”已损坏或无法存放",
+                    f"entry '{name[:80]}' is damaged or cannot be stored",
                     "请重新压缩",
                     "zip it again",
                 ) from error
-            written.append(target)
     return sorted(written)
+
+
+def _unpack_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, root: Path, name: str) -> Path:
+    target = (root / name).resolve()
+    if not target.is_relative_to(root):
+        raise _Outside(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    left = info.file_size
+    with archive.open(info) as stream, target.open("xb") as out:
+        while chunk := stream.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                raise zipfile.BadZipFile(name)
+            out.write(chunk)
+    return target
 
 
 def gunzip(path: Path, folder: Path, *, max_unpacked_mb: int) -> Path:

@@ -56,6 +56,8 @@ def parse_crs(text: Any, *, source: str) -> CRS:
         ) from None
 
 
+# Damaged files hold numbers like 1e308; what comes of them is found not to be finite below.
+@np.errstate(over="ignore", invalid="ignore")
 def georeference(
     geometry: ObjectArray,
     *,

@@ -12,10 +12,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 from pyproj import CRS
+from pyproj.exceptions import CRSError
+from shapely.errors import ShapelyError
 
 from geodata.sources.content import Content, refuse
 
 SUFFIXES = (".parquet", ".geoparquet")
+MAX_ROWS = 50_000_000
+_DAMAGES = (
+    pa.ArrowException,
+    ShapelyError,
+    CRSError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    NotImplementedError,
+)
 
 
 def read_parquet(path: Path) -> Content:
@@ -27,13 +43,27 @@ def read_parquet(path: Path) -> Content:
         If it is no Parquet file or its ``geo`` metadata are broken.
     """
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        with pq.ParquetFile(path) as file:
+            rows, metadata = file.metadata.num_rows, file.schema_arrow.metadata or {}
+        if rows > MAX_ROWS:
+            raise refuse(
+                path.name,
+                f"有 {rows:,} 行,超过上限 {MAX_ROWS:,}",
+                f"it has {rows:,} rows, the limit is {MAX_ROWS:,}",
+                "请分成几个文件导入",
+                "import it in several files",
+            )
         if b"geo" not in metadata:
-            frame = pd.read_parquet(path)
-            return Content(_plain(frame), None, None)
+            return Content(_plain(pd.read_parquet(path)), None, None)
         geo = orjson.loads(metadata[b"geo"])
         found = gpd.read_parquet(path)  # noqa: TID251 - this is the reader
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        # Without "crs" GeoParquet means longitude/latitude (OGC:CRS84); null means unknown.
+        column = geo["columns"][geo["primary_column"]]
+        system = CRS.from_user_input("OGC:CRS84") if "crs" not in column else found.crs
+        geometry = np.asarray(found.geometry.array, dtype=object).copy()
+        geometry[shapely.is_empty(geometry)] = None
+        attributes = pd.DataFrame(found.drop(columns=found.geometry.name))
+    except _DAMAGES as error:
         raise refuse(
             path.name,
             "不是有效的 (Geo)Parquet 文件",
@@ -41,12 +71,6 @@ def read_parquet(path: Path) -> Content:
             "请重新导出",
             "export it again",
         ) from error
-    # Without "crs" GeoParquet means longitude/latitude (OGC:CRS84); null means unknown.
-    column = geo["columns"][geo["primary_column"]]
-    system = CRS.from_user_input("OGC:CRS84") if "crs" not in column else found.crs
-    geometry = np.asarray(found.geometry.array, dtype=object).copy()
-    geometry[shapely.is_empty(geometry)] = None
-    attributes = pd.DataFrame(found.drop(columns=found.geometry.name))
     return Content(_plain(attributes), geometry, system)
 
 
