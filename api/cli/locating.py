@@ -106,7 +106,7 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
     else:
         metres = "米" if zh else "m"
         lines.append(line("距边界", "to border", f"{answer['boundary_distance_m']:.1f} {metres}"))
-    if answer["ambiguous"]:
+    if answer["ambiguous"] and not answer["on_border"]:
         note = "坐标精度不足以确定网格" if zh else "the accuracy does not decide the cell"
         lines.append(line("注意", "note", note))
     for neighbour in answer["neighbours"]:
@@ -121,6 +121,8 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
     point = answer["nearest_point"]
     if point is not None:
         text = f"{point['name']} {point['point_id']} {point['distance_m']:.1f} m"
+        if point["unit"] is not None:
+            text += f" ({point['unit']['name'] or point['unit']['unit_id']})"
         lines.append(line("最近点位", "point", text))
     plan = answer["plan"]
     lines.append(line("方案", "plan", f"{plan['id']} {plan['title']} ({plan['effective_from']} …)"))

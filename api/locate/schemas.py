@@ -61,14 +61,24 @@ class UnitRef(BaseModel):
     reason_en: str
 
 
+class PointUnitRef(BaseModel):
+    """The unit that a point belongs to by its own record."""
+
+    unit_id: str
+    name: str | None
+
+
 class PointRef(BaseModel):
-    """The nearest evaluation point with its sponsors."""
+    """The nearest evaluation point with its unit and its sponsors."""
 
     point_id: str
     name: str | None
     category: str | None
     address: str | None
     cell_code: str | None
+    unit: PointUnitRef | None = Field(
+        description="Of the point; the unit of a case at the place is `responsible_unit`."
+    )
     persons: dict[str, list[PersonRef]]
     distance_m: float
 
@@ -105,7 +115,10 @@ class LocateAnswer(BaseModel):
     accuracy_m: float | None
     on_border: bool = Field(description="Exactly on a boundary; the lowest code that covers wins.")
     boundary_distance_m: float
-    ambiguous: bool = Field(description="The accuracy exceeds the distance to the boundary.")
+    ambiguous: bool = Field(
+        description="Another cell may be right as well: the place is on a boundary, or the "
+        "accuracy exceeds the distance to it."
+    )
     covering: list[str] = Field(description="All cells that cover the place.")
     neighbours: list[NeighbourRef]
     nearest_point: PointRef | None

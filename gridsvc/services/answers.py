@@ -2,7 +2,7 @@
 
 A ``Snapshot`` holds everything that does not depend on the coordinate for a stretch of time in
 which neither the plan in force nor any duty changes; its parts are assembled once per cell and
-class of cases. Names and roles only: no phone numbers (design D15).
+class of cases. Names and roles only: no phone numbers.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Records:
             catalogue=Catalogue.from_frame(work.records("classes").frame()),
             points=tuple(
                 _plain(
-                    points[there], ["name", "category", "address", "cell_code"], "point_id"
+                    points[there],
+                    ["name", "category", "address", "cell_code", "unit_id"],
+                    "point_id",
                 ).values()
             ),
             nearest=NearestPoints(lon, lat),
@@ -181,10 +183,16 @@ class Snapshot:
         return name
 
     def point(self, number: int) -> Json:
-        """Return an evaluation point and who holds a duty for it (sponsors)."""
-        point = self.records.points[number]
+        """Return an evaluation point, its own unit and who holds a duty for it (sponsors)."""
+        point = dict(self.records.points[number])
+        own = self._unit(point.pop("unit_id"))
         duties = self._book.of("point", point["point_id"])
-        return {**point, "persons": self._persons([Assignment(d, "point") for d in duties])}
+        unit = None if own is None else {"unit_id": own["unit_id"], "name": own["name"]}
+        return {
+            **point,
+            "unit": unit,
+            "persons": self._persons([Assignment(d, "point") for d in duties]),
+        }
 
     def _unit(self, unit_id: str | None) -> Json | None:
         if unit_id is None:

@@ -156,8 +156,13 @@ def fill(storage: Storage) -> None:
             _frame(
                 layers.POINTS,
                 [
-                    {"point_id": "T1", "name": "东门市场", "category": "market"},
-                    {"point_id": "T2", "name": "西门车站", "category": "station"},
+                    {
+                        "point_id": "T1",
+                        "name": "东门市场",
+                        "category": "market",
+                        "unit_id": "49 分队",
+                    },
+                    {"point_id": "T2", "name": "西门车站", "category": "station", "unit_id": "U2"},
                     {"point_id": "T3", "name": "无坐标", "category": "station"},
                 ],
                 [shapely.Point(117.6251, 26.205), shapely.Point(117.601, 26.205), None],

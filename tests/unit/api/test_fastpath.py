@@ -96,6 +96,8 @@ def test_answers_are_the_same_without_the_fast_path(tmp_path: Path, client: Test
 def test_border_and_corner(client: TestClient) -> None:
     document = client.get(PATH, params={"lon": 117.61, "lat": 26.21}).json()
     assert document["on_border"] is True
+    assert document["ambiguous"] is True
+    assert client.get(PATH, params={"lon": 117.605, "lat": 26.205}).json()["ambiguous"] is False
     assert document["cell_code"] == code(1)
     assert document["covering"] == [code(1), code(2), code(4), code(5)]
     assert document["boundary_distance_m"] == 0.0

@@ -19,7 +19,7 @@ from gridsvc.errors import (
     InvalidCoordinate,
     OverlappingCells,
 )
-from gridsvc.locate import Locator
+from gridsvc.locate import BadShape, Locator
 from tests.benchmarks.coverages import blocks, jittered
 from tests.benchmarks.places import places
 from tests.unit.locate_city import SIZE, SOUTH, WEST, cells, code, square
@@ -88,6 +88,14 @@ def test_outer_border_is_a_border_of_one_cell(locator: Locator) -> None:
     found = locator.locate(117.6, 26.205)
     assert (found.code, found.on_border, found.covering) == (code(1), True, (code(1),))
     assert found.neighbours == ()
+
+
+def test_a_place_on_a_border_is_ambiguous_whatever_the_accuracy(locator: Locator) -> None:
+    for lon, lat in ((117.61, 26.205), (117.61, 26.21), (117.6, 26.205)):
+        assert locator.locate(lon, lat).ambiguous
+        assert locator.locate(lon, lat, accuracy_m=0.0).ambiguous
+        assert pickle.loads(pickle.dumps(locator.locate(lon, lat))).ambiguous  # noqa: S301
+    assert not locator.locate(117.605, 26.205).ambiguous
 
 
 def test_outside_names_the_nearest_cell(locator: Locator) -> None:
@@ -171,7 +179,11 @@ def test_many_keeps_shape_and_type(locator: Locator) -> None:
     assert found.tolist() == [[0, 1], [2, -1]]
     assert locator.locate_many([], []).tolist() == []
     assert int(locator.locate_many(117.605, 26.205)) == 0
-    assert locator.locate_many([117, 118], 26.205).tolist() == [-1, -1]
+    for lon, lat in (([117.605], [26.2, 26.205]), ([117, 118], 26.205), ([117.0], [])):
+        for ask in (locator.locate_many, locator.on_border_many, locator.locate_with_border):
+            with pytest.raises(BadShape, match="pair up") as caught:
+                ask(lon, lat)
+            assert "成对" in caught.value.text("zh")
 
 
 def test_many_survives_every_float() -> None:

@@ -171,6 +171,11 @@ def test_full_answer(desk: AnswerDesk) -> None:
     assert answer["plan"]["effective_from"] == SECOND.isoformat()
     assert answer["nearest_point"]["point_id"] == "T2"
     assert answer["nearest_point"]["persons"]["sponsor_leader"][0]["name"] == "赵六"
+    assert answer["nearest_point"]["unit"] == {"unit_id": "U2", "name": "列东街道办"}
+    assert desk.answer(117.625, 26.205, NOW)["nearest_point"]["unit"] == {
+        "unit_id": "49 分队",
+        "name": None,
+    }
     assert "13800000000" not in str(answer)
     assert "0598" not in str(answer)
 
