@@ -15,7 +15,8 @@ from gridsvc.patrol import one_tree_bound
 from gridsvc.patrol.solver import solve_rounds
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "benchmarks" / "tsplib"
-INSTANCES = ("berlin52", "st70", "kroA100", "ch130", "kroB100", "d198", "a280")
+INSTANCES = ("berlin52", "st70", "kroA100", "ch130", "kroB100")
+LARGE = ("d198", "a280")  # with --full
 
 
 def distances(path: Path) -> np.ndarray:
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> None:
         return
     known = optima()
     print("instance  points  gap to optimum  gap to bound  CPU-s")
-    for name in INSTANCES:
+    for name in (*INSTANCES, *LARGE) if "--full" in arguments else INSTANCES:
         d = distances(FOLDER / f"{name}.tsp")
         start = time.process_time()
         routed = solve_rounds(
