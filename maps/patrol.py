@@ -20,6 +20,9 @@ from maps.messages import Both, both
 from maps.offline import OfflineMap
 from maps.page import Assets, Page, Text
 
+_TINY_M = 8.0
+_ONWARD = frozenset({"continue", "straight", "slight_left", "slight_right"})
+
 
 def patrol_map(
     plan: PatrolPlan,
@@ -130,14 +133,7 @@ def _round(one: PatrolRound, plan: PatrolPlan, page: Page) -> Document:
         }
         for stop in one.stops
     ]
-    turns = [
-        {
-            "text": wording.turn(turn.instruction),
-            "street": turn.street,
-            "length": formats.distance(turn.length_m),
-        }
-        for turn in one.turns
-    ]
+    turns = steps(one)
     window = one.window if one.window in ("day", "night", "both") else None
     return {
         "number": one.number,
@@ -158,6 +154,38 @@ def _round(one: PatrolRound, plan: PatrolPlan, page: Page) -> Document:
         "gpx": to_gpx(replace(plan, rounds=(one,), dropped=plan.dropped.iloc[:0])),
         "gpx_name": f"round-{_plain(plan.area_code)}-{one.number}.gpx",
     }
+
+
+def steps(one: PatrolRound) -> list[Document]:
+    """Return the steps of the sheet: stops by number and name, tiny steps joined to the next.
+
+    A step shorter than ``_TINY_M`` is a kink of the drawn street; it is told together with the
+    step after it, or not at all where it only goes on. The metres of all steps stay the same.
+    """
+    made: list[Document] = []
+    before: list[Text] = []
+    carried = 0.0
+    arrived = 0
+    for turn in one.turns:
+        ends = turn.instruction in ("arrive", "finish")
+        if not ends and made and turn.length_m < _TINY_M:
+            carried += turn.length_m
+            if turn.instruction not in _ONWARD:
+                before.append(wording.turn(turn.instruction))
+            continue
+        text = wording.turn(turn.instruction)
+        if turn.instruction == "arrive" and arrived < len(one.stops):
+            stop = one.stops[arrived]
+            arrived += 1
+            text = both("turn_arrive_at", n=stop.order, name=stop.name)
+        if before and turn.instruction in _ONWARD:
+            text = wording.then(before)
+        elif before:
+            text = wording.then([*before, text])
+        metres = turn.length_m + carried
+        made.append({"text": text, "street": turn.street, "length": formats.distance(metres)})
+        before, carried = [], 0.0
+    return made
 
 
 def _plain(code: str) -> str:

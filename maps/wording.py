@@ -87,6 +87,14 @@ def turn(key: str) -> Text:
     return both(f"turn_{key}") if f"turn_{key}" in MESSAGES else key
 
 
+def then(texts: list[Text]) -> Text:
+    """Return instructions that follow at once as one."""
+    return {
+        "zh": "，随即".join(t if isinstance(t, str) else t["zh"] for t in texts),
+        "en": ", then ".join(t if isinstance(t, str) else t["en"] for t in texts),
+    }
+
+
 def drop_reason(key: str) -> Text:
     """Return why a point is in no round; ``off_network:123`` carries metres."""
     name, _, metres = key.partition(":")
