@@ -27,7 +27,7 @@ from api.maps.pictures import (
     draw_plan,
 )
 from api.maps.start import start_facts
-from api.maps.surroundings import catalogue_names
+from api.maps.surroundings import KINDS, catalogue_names
 from api.problems import RequestInvalid, kind_of, problem_responses
 from gridsvc.analysis.hotspots import Denominator
 from gridsvc.errors import (
@@ -260,6 +260,19 @@ def plan_page(
         request, services, plan, "plan", (plan.revision,), download,
         lambda frame: draw_plan(services, plan, frame),
     )  # fmt: skip
+
+
+class UnknownMap(NotFoundError):
+    """There is no map of this name."""
+
+    zh = "没有名为“{name}”的地图;可用:{known}"
+    en = "there is no map '{name}'; there are {known}"
+
+
+@router.get("/maps/{name:path}", response_class=HTMLResponse, include_in_schema=False)
+def no_such_map(name: str) -> Response:
+    """Say which maps there are; a page for browsers, a problem for programs."""
+    raise UnknownMap(name=name[:60], known=", ".join(f"/maps/{kind}" for kind in KINDS))
 
 
 def _moment(request: Request, at: datetime) -> object:
