@@ -97,7 +97,7 @@ def coverage_document(result: CoverageResult, *, language: Language, page: Page)
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Which records were imported; what rests on others is not known, which is not the same as 0."""
+    """Which records were imported; what rests on others is unknown, which is not 0."""
 
     duties: bool
     visits: bool

@@ -9,7 +9,7 @@ import pandas as pd
 from gridsvc.analysis.results import HotspotResult
 from gridsvc.errors import Language
 from maps import document, encoding, formats, palette, themes, wording
-from maps.document import Document, fact, figure, listing, rows, shown
+from maps.document import Document, fact, figure, listing, rows
 from maps.messages import both
 from maps.offline import OfflineMap
 from maps.page import Assets, Page, Text
@@ -96,6 +96,7 @@ def hotspot_document(
             figure("reports", f"{result.n:,}"),
             figure("set_aside", f"{result.n_set_aside:,}"),
         ],
+        missing=[{"text": both("period_empty"), "reset": True}] if result.n == 0 else [],
         notes=[*notes, *simplified],
         cells=layer,
         drawn_base=document.base(streets, exclusions),
@@ -194,6 +195,8 @@ def _density(result: HotspotResult) -> list[Document]:
     theme = themes.theme(
         "density", both("density"), classes, range(count), unit=both("density_unit")
     )
+    # Each band is one feature; counting bands would say nothing about reports.
+    theme["counted"] = False
     return [
         {
             "type": "areas",
@@ -203,7 +206,8 @@ def _density(result: HotspotResult) -> list[Document]:
             "geometry": [encoding.area(shape) for shape in bands.geometry],
             "names": [one["label"] for one in classes],
             "theme": theme,
-            "opacity": 0.45,
+            "opacity": 0.35,
+            "over": True,
         }
     ]
 
@@ -272,7 +276,12 @@ def _hot_list(result: HotspotResult) -> Document:
             "cell": str(code),
         }
         for code, name, count, z, p in zip(
-            order.index, document.cell_names(order), order["count"], order["z"], order["p_adjusted"], strict=True
+            order.index,
+            document.cell_names(order),
+            order["count"],
+            order["z"],
+            order["p_adjusted"],
+            strict=True,
         )
     ]
     columns: list[Text] = [both("name"), both("reports"), both("z_score"), both("p_adjusted")]

@@ -128,19 +128,17 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "class_range": ("{low}–{high}", "{low}–{high}"),
     "class_open": ("{low} 及以上", "{low} and more"),
     "staff": ("人员", "Staff"),
-    "staff_total": ("在岗人员合计", "Staff in all"),
+    "staff_total": ("在岗人员（去重）", "Staff, each once"),
     "of_them": ("其中{role}", "of them {role}"),
     "cell_code": ("网格编码", "Cell code"),
     "not_imported": ("尚未导入", "not imported yet"),
     "duties_missing": (
         "尚未导入责任分工：谁负责哪个网格还不知道。请用 gridsvc import 文件 --as duties 导入。",
-        "Duties are not imported yet, so nobody can tell who is in charge. "
-        "Import them with gridsvc import FILE --as duties.",
+        "Duties are not imported: who is in charge is unknown. Use gridsvc import FILE --as duties.",
     ),
     "visits_missing": (
         "尚未导入走访记录：点位何时走访还不知道。请用 gridsvc import 文件 --as visits 导入。",
-        "Visits are not imported yet, so nobody can tell when a point was seen. "
-        "Import them with gridsvc import FILE --as visits.",
+        "Visits are not imported: last visits are unknown. Use gridsvc import FILE --as visits.",
     ),
     "state_good": ("达标", "complete"),
     "state_bad": ("未达标", "incomplete"),
@@ -285,6 +283,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "turn_sharp_right": ("向右急转", "Sharp right"),
     "turn_uturn": ("掉头", "Turn back"),
     "turn_arrive": ("到达点位", "Arrive at the stop"),
+    "turn_arrive_at": ("到达 {n} 号点位 {name}", "Arrive at stop {n}, {name}"),
     "turn_finish": ("回到起点", "Back at the start"),
     "drop_no_coordinates": ("没有坐标", "no coordinates"),
     "drop_off_network": ("离道路 {metres} 米，过远", "{metres} m off the streets, too far"),

@@ -6,7 +6,8 @@ Sequential: ColorBrewer YlGnBu; diverging: ColorBrewer RdBu; categories: Okabe a
 from __future__ import annotations
 
 SEQUENTIAL = ("#FFFFD9", "#C7E9B4", "#7FCDBB", "#41B6C4", "#225EA8")
-DENSITY = ("#FEE8C8", "#FDCC8A", "#FC8D59", "#E34A33", "#B30000")
+DENSITY = ("#BCBDDC", "#9E9AC8", "#807DBA", "#6A51A3", "#3F007D")
+"""Purples, so that a density is not taken for a hot spot."""
 HOTSPOT: dict[str, str | None] = {
     "hot_99": "#B2182B",
     "hot_95": "#EF8A62",

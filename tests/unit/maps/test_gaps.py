@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import maps
+from gridsvc.analysis.results import Turn
+from maps.patrol import steps
 
 from . import builders
 from .test_maps import data_of
@@ -76,3 +78,42 @@ def test_a_complete_result_lacks_nothing():
     shapes = {one["shape"] for theme in points["themes"][:1] for one in theme["classes"]}
     rings = next(one for one in data["overlays"] if one["key"] == "vacancies")
     assert rings["themes"][0]["classes"][0]["shape"] not in shapes
+
+
+def test_a_period_without_reports_says_so_and_leads_back():
+    data = data_of(maps.hotspot_map(replace(builders.hotspot_result(), n=0)))
+    assert "该时段没有案件" in data["missing"][0]["text"]["zh"]
+    assert data["missing"][0]["reset"] is True
+    assert data_of(maps.hotspot_map(builders.hotspot_result()))["missing"] == []
+
+
+def test_density_is_not_counted_and_has_no_colour_of_a_hot_spot():
+    data = data_of(maps.hotspot_map(builders.hotspot_result()))
+    density = next(one for one in data["overlays"] if one["key"] == "density")
+    assert density["over"] is True
+    assert density["theme"]["counted"] is False
+    hot = {one["color"] for one in data["cells"]["themes"][0]["classes"]}
+    assert hot.isdisjoint(one["color"] for one in density["theme"]["classes"])
+
+
+def test_steps_name_their_stop_and_tiny_ones_join_the_next():
+    first = builders.patrol_plan().rounds[0]
+    place = first.start
+    turns = (
+        Turn(place, "depart", "街", 300.0, 0.0),
+        Turn(place, "right", "", 3.0, 0.0),
+        Turn(place, "left", "巷", 100.0, 0.0),
+        Turn(place, "slight_left", "", 4.0, 0.0),
+        Turn(place, "arrive", "", 0.0, 0.0),
+        Turn(place, "uturn", "巷", 6.0, 0.0),
+        Turn(place, "straight", "街", 50.0, 0.0),
+        Turn(place, "arrive", "", 0.0, 0.0),
+        Turn(place, "finish", "", 0.0, 0.0),
+    )
+    made = steps(replace(first, turns=turns))
+    said = [one["text"]["zh"] for one in made]
+    assert said == [
+        "出发", "右转，随即左转", "到达 1 号点位 点一", "掉头", "到达 2 号点位 点二", "回到起点",
+    ]  # fmt: skip
+    assert [one["length"] for one in made] == ["300 m", "103 m", "4 m", "56 m", "0 m", "0 m"]
+    assert made[1]["street"] == "巷"

@@ -154,7 +154,7 @@ def test_many_cells_are_shown_as_communities_and_the_map_says_so(monkeypatch: An
     monkeypatch.setattr(document, "MANY_CELLS", 5)
     data = data_of(maps.coverage_map(builders.coverage_result(), assets="url"))
     assert len(data["cells"]["codes"]) == 2
-    staff = next(r for r in data["cells"]["rows"] if r["label"]["en"] == "Staff")
+    staff = next(r for r in data["cells"]["rows"] if r["label"]["en"] == "Staff, each once")
     assert staff["values"] == [6, 14]
     assert any("2 communities" in note["en"] for note in data["notes"])
     hot = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))

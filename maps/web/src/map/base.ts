@@ -12,7 +12,7 @@ const STREETS = [
 const width = (widths: readonly number[], zoom: number): number =>
   widths[Math.max(0, Math.min(3, Math.floor((zoom - 11) / 2)))];
 
-export function drawBase({ map, payload, decoder, canvas }: Context): void {
+export function drawBase({ map, payload, decoder, canvas, large }: Context): void {
   const renderer = canvas.base;
   const flat = { renderer, interactive: false, stroke: false, fillOpacity: 1 };
   for (const area of payload.base.green) {
@@ -44,12 +44,12 @@ export function drawBase({ map, payload, decoder, canvas }: Context): void {
   const size = () => {
     const zoom = map.getZoom();
     for (const { kind, casing, fill } of drawn) {
-      const w = width(kind.widths, zoom);
+      const w = width(kind.widths, zoom) * large;
       const shown = zoom >= kind.from;
       Object.assign(casing.options, { weight: w + (zoom < 13 ? 0 : 1.6), opacity: shown ? 1 : 0 });
       Object.assign(fill.options, { weight: w, opacity: shown && zoom >= 13 ? 1 : 0 });
     }
-    const w = width([1.6, 2.6, 4, 7], zoom);
+    const w = width([1.6, 2.6, 4, 7], zoom) * large;
     Object.assign(bridge.options, { weight: w + 2.5, opacity: zoom >= 13 ? 1 : 0 });
     Object.assign(deck.options, { weight: w, opacity: zoom >= 13 ? 1 : 0 });
   };
@@ -130,7 +130,7 @@ export class Labels {
       const text = entry.text();
       if (!text) continue;
       const p = map.latLngToLayerPoint(entry.at);
-      const em = entry.kind === "subdistrict" ? 14 : 12;
+      const em = (entry.kind === "subdistrict" ? 14 : 12) * (this.context.large > 1 ? 2.3 : 1);
       let w = 0;
       for (const letter of text) w += letter.charCodeAt(0) > 255 ? em : em * 0.55;
       let angle = 0;

@@ -2,11 +2,13 @@
 import L from "leaflet";
 import { normal, type Context, type Found } from "./context";
 import type { GridPathOptions } from "./canvas";
-import { card, rowsAt } from "./popup";
+import { card, cardRoom, popupOptions, rowsAt } from "./popup";
 import type { Hatch, Theme, ThemeClass } from "./types";
 
 const EDGE = "#8A94A6";
 const ACCENT = "#1D5FD1";
+/** Of fills, so that streets stay readable. */
+const FILL = 0.35;
 const BLACK_AND_WHITE: (Hatch | null)[] = [
   null, "dots", "diagonal", "horizontal", "cross", "dense", "vertical", "back",
 ];
@@ -35,7 +37,7 @@ export class CellLayer {
   private readonly byCode = new Map<string, number>();
   private readonly selection = L.layerGroup();
   private readonly hover = L.layerGroup();
-  private painted = 0;
+  private behind = false;
   private hovered = -1;
   private selected = -1;
 
@@ -67,9 +69,8 @@ export class CellLayer {
     this.selection.addTo(map);
     const thin = () => {
       const zoom = map.getZoom();
-      const weight = zoom < 12 ? 0.4 : zoom < 13 ? 0.6 : 1;
+      const weight = (zoom < 12 ? 0.4 : zoom < 13 ? 0.6 : 1) * this.context.large;
       for (const layer of this.layers) layer.options.weight = weight;
-      if (this.painted !== this.strength()) this.paint(true);
     };
     map.on("zoomend", thin);
     thin();
@@ -86,21 +87,28 @@ export class CellLayer {
     return card(words, words.text(cells.names[i]), cells.codes[i], rows);
   }
 
-  /** Where streets show through they stay readable; seen from afar the classes come first. */
+  /** Streets show through and stay readable; below another theme the classes step back. */
   private strength(): number {
-    return this.context.map.getZoom() < 14 ? 0.6 : 0.35;
+    if (this.behind) return 0.08;
+    const { streets } = this.context.payload.base;
+    return streets.major.length + streets.minor.length + streets.lane.length ? FILL : 0.6;
   }
 
-  /** Class every cell; `quiet` leaves the drawing to the move that follows a zoom. */
-  paint(quiet = false): void {
+  /** Step back behind a surface that lies over the cells, or come forward again. */
+  stepBack(behind: boolean): void {
+    if (behind === this.behind) return;
+    this.behind = behind;
+    this.paint();
+  }
+
+  /** Class every cell. */
+  paint(): void {
     const { patterns } = this.context;
-    const strength = (this.painted = this.strength());
+    const strength = this.strength();
     this.layers.forEach((layer, i) => {
       const position = this.theme ? this.theme.index[i] : -1;
       const one = this.theme?.classes[position];
-      const style = classStyle(one, position, patterns, strength);
-      if (quiet) Object.assign(layer.options, style);
-      else layer.setStyle(style as L.PathOptions);
+      layer.setStyle(classStyle(one, position, patterns, strength) as L.PathOptions);
     });
   }
 
@@ -111,7 +119,8 @@ export class CellLayer {
 
   private edge(i: number, color: string, weight: number): L.Polygon {
     const options: GridPathOptions = {
-      renderer: this.context.canvas.select, interactive: false, fill: false, color, weight,
+      renderer: this.context.canvas.select, interactive: false, fill: false, color,
+      weight: weight * this.context.large,
       casing: { color: "#fff", width: 1.5 },
     };
     return L.polygon(this.layers[i].getLatLngs() as L.LatLng[][], options);
@@ -132,10 +141,27 @@ export class CellLayer {
     this.selection.clearLayers();
     this.selection.addLayer(this.edge(i, ACCENT, 3));
     const rows = rowsAt(words, cells.rows, i);
-    L.popup({ maxWidth: 320, minWidth: 220, autoPanPaddingBottomRight: [12, 12 + this.context.covered()] } as L.PopupOptions)
-      .setLatLng(at ?? this.layers[i].getBounds().getCenter())
+    L.popup(popupOptions(this.context))
+      .setLatLng(this.above(i, at))
       .setContent(card(words, words.text(cells.names[i]), cells.codes[i], rows))
       .openOn(map);
+  }
+
+  /** The top of the cell where the cell fits below its card, else the place that was clicked. */
+  private above(i: number, at?: L.LatLng): L.LatLng {
+    const { map } = this.context;
+    const bounds = this.layers[i].getBounds();
+    const height = map.latLngToContainerPoint(bounds.getSouthWest()).y -
+      map.latLngToContainerPoint(bounds.getNorthEast()).y;
+    const room = map.getSize().y - this.context.covered() - cardRoom(this.context);
+    if (height > room) return at ?? bounds.getCenter();
+    let top = bounds.getCenter();
+    const see = (part: unknown): void => {
+      if (Array.isArray(part)) part.forEach(see);
+      else if ((part as L.LatLng).lat > top.lat) top = part as L.LatLng;
+    };
+    see(this.layers[i].getLatLngs());
+    return top;
   }
 
   open(code: string): boolean {
@@ -144,7 +170,8 @@ export class CellLayer {
     const { map } = this.context;
     const bounds = this.layers[i].getBounds();
     map.fitBounds(bounds, {
-      maxZoom: 16, paddingTopLeft: [60, 60], paddingBottomRight: [60, 60 + this.context.covered()],
+      maxZoom: 16, paddingTopLeft: [60, cardRoom(this.context)],
+      paddingBottomRight: [60, 24 + this.context.covered()],
       animate: false,
     });
     this.select(i);

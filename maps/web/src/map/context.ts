@@ -23,6 +23,11 @@ export interface Context {
   patterns: boolean;
   /** Pixels of the map that a sheet covers from below. */
   covered: () => number;
+  /** How much larger signs and lines are on a wall of screens. */
+  large: number;
 }
+
+/** Zoom from which streets have names and every point is drawn. */
+export const CLOSE = 13;
 
 export const normal = (text: string): string => text.normalize("NFKC").toLowerCase().trim();

@@ -19,7 +19,7 @@ export function areaSwatch(one: ThemeClass, patterns: boolean, position: number)
   box.append(
     svg("rect", {
       x: 0.5, y: 0.5, width: 21, height: 15, rx: 2, stroke: "#8A94A6",
-      fill: patterns || !one.color ? "#fff" : one.color, "fill-opacity": one.color ? 0.75 : 1,
+      fill: patterns || !one.color ? "#fff" : one.color, "fill-opacity": one.color ? 0.5 : 1,
     }),
   );
   const order: (Hatch | null)[] = [null, "dots", "diagonal", "horizontal", "cross", "dense",
@@ -50,14 +50,16 @@ export function legendOf(
         ? swatch(one.shape ?? "circle", one.color)
         : areaSwatch(one, patterns, i),
       h("span", { class: "gs-legend-label" }, words.text(one.label)),
-      h("span", { class: "gs-num" }, one.count.toLocaleString("en-US")),
+      theme.counted === false
+        ? null
+        : h("span", { class: "gs-num" }, one.count.toLocaleString("en-US")),
     ),
   );
   const parts: (HTMLElement | null)[] = [
     h("div", { class: "gs-legend-title" }, words.text(theme.label),
       theme.unit ? h("span", { class: "gs-unit" }, ` ${words.text(theme.unit)}`) : null),
   ];
-  if (kind === "areas" && total > 0) {
+  if (kind === "areas" && total > 0 && theme.counted !== false) {
     const bar = h("div", { class: "gs-share", role: "img", "aria-label": words.say("share_bar") });
     for (const one of theme.classes) {
       if (!one.count) continue;

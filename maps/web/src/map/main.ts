@@ -5,7 +5,7 @@ import "./map.css";
 import { drawBase, Labels } from "./base";
 import { GridCanvas } from "./canvas";
 import { CellLayer } from "./cells";
-import type { Context, Found } from "./context";
+import { CLOSE, type Context, type Found } from "./context";
 import { convert, type Datum } from "./datum";
 import { clear, h } from "./dom";
 import { Decoder } from "./geometry";
@@ -14,7 +14,7 @@ import { areas, edges, findings, points, type Shown } from "./overlays";
 import { headerLinks, panelContent, type Parts } from "./panel";
 import { moreMenu } from "./menu";
 import { pointerControl } from "./pointer";
-import { north, printable, sheets } from "./print";
+import { listSheet, north, printable, sheets } from "./print";
 import { RoundLayer } from "./rounds";
 import { searchBox } from "./search";
 import { Sheet } from "./sheet";
@@ -22,7 +22,8 @@ import type { Overlay, Payload } from "./types";
 
 const PANES: [string, number, boolean][] = [
   ["base", 210, false], ["cells", 410, true], ["edges", 420, false], ["routes", 430, false],
-  ["select", 440, false], ["labels", 460, false], ["points", 480, true],
+  ["select", 440, false], ["points", 460, true], ["labels", 480, false],
+  ["signs", 500, true],
 ];
 
 function make(context: Context, overlay: Overlay): Shown {
@@ -74,7 +75,7 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
   ) as Context["canvas"];
   const context: Context = {
     map, payload, words, decoder, canvas, svg: L.svg({ pane: "points", padding: 0.2 }),
-    patterns: false, covered: () => 0,
+    patterns: false, covered: () => 0, large: window.innerWidth >= 2560 ? 2 : 1,
   };
 
   // The frame: header, map, panel. Folium's element becomes the map.
@@ -121,8 +122,14 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
       cells?.paint();
       for (const { part } of parts.shown) part.repaint?.();
     },
-    again: () => chrome(),
+    again: () => {
+      cells?.stepBack(covering());
+      chrome();
+    },
   };
+  /** Whether a surface lies over the cells. */
+  const covering = () => parts.shown.some(({ overlay, part }) =>
+    overlay.type === "areas" && overlay.over === true && map.hasLayer(part.layer));
   for (const { overlay, part } of parts.shown) if (overlay.on) map.addLayer(part.layer);
   const labels = new Labels(context);
   const everything = (): Found[] => [
@@ -188,7 +195,7 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
     fold.setAttribute("aria-label", words.say(folded ? "unfold" : "fold"));
     content.append(...panelContent(context, parts));
     content.scrollTop = scroll;
-    printed.replaceChildren(sheets(context));
+    printed.replaceChildren(listSheet(context), sheets(context));
   }
 
   /** Open on the cell or community that the address names. */
@@ -210,6 +217,12 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
   labels.place();
   printable(map, payload, () => bounds);
   map.on("click", () => map.closePopup());
+  let close = map.getZoom() >= CLOSE;
+  map.on("zoomend", () => {
+    if (close === map.getZoom() >= CLOSE) return;
+    close = !close;
+    chrome();
+  });
   focus();
   document.documentElement.dataset.ready = "true";
 }

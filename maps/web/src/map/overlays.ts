@@ -2,9 +2,9 @@
 import L from "leaflet";
 import { classStyle } from "./cells";
 import type { GridPathOptions } from "./canvas";
-import { normal, type Context, type Found } from "./context";
+import { CLOSE, normal, type Context, type Found } from "./context";
 import { h } from "./dom";
-import { card, rowsAt } from "./popup";
+import { card, popupOptions, rowsAt } from "./popup";
 import { isHollow, ShapeMarker } from "./shapes";
 import type { AreaOverlay, EdgeOverlay, FindingOverlay, PointOverlay, Theme } from "./types";
 
@@ -30,8 +30,10 @@ export function points(context: Context, overlay: PointOverlay): Shown {
   const radius = () => {
     const zoom = map.getZoom();
     const full = overlay.radius ?? 5.5;
-    return zoom < 13 ? full * 0.55 : zoom < 14.5 ? full * 0.75 : full;
+    if (zoom < CLOSE) return Math.max(2, full * 0.4) * context.large;
+    return (zoom < 14.5 ? full * 0.75 : full) * context.large;
   };
+  const far = () => map.getZoom() < CLOSE;
   const make = (i: number): L.CircleMarker => {
     const one = theme?.classes[theme.index[i]];
     const shape = one?.shape ?? "circle";
@@ -39,18 +41,18 @@ export function points(context: Context, overlay: PointOverlay): Shown {
     const marker = new ShapeMarker(at[i], {
       renderer, pane: "points", shape, radius: radius(),
       color: ring ? (one?.color ?? "#B42318") : "#1F2937",
-      weight: ring ? (map.getZoom() < 13 ? 1.8 : 2.5) : map.getZoom() < 13 ? 0.4 : 0.8,
+      weight: (ring ? (far() ? 1.5 : 2.5) : far() ? 0.4 : 0.8) * context.large,
       fillColor: one?.color ?? "#6B7280", fillOpacity: ring ? 0 : 0.95, opacity: 1, fill: true,
     });
     marker.bindTooltip(() => h("span", null, words.text(overlay.names[i])), {
       className: "gs-tip", direction: "top", opacity: 1,
     });
-    marker.bindPopup(() => describe(i), { maxWidth: 320, minWidth: 200 });
+    marker.bindPopup(() => describe(i), popupOptions(context));
     return marker;
   };
   const draw = () => {
     group.clearLayers();
-    let shown = at.map((_, i) => i);
+    let shown = overlay.far && far() ? overlay.far : at.map((_, i) => i);
     if (overlay.below !== undefined) {
       const view = map.getBounds();
       shown = shown.filter((i) => view.contains(at[i]));
@@ -84,7 +86,7 @@ export function points(context: Context, overlay: PointOverlay): Shown {
             detail: () => `${words.text(overlay.kind)} ${overlay.codes[i]}`,
             open: () => {
               map.setView(at[i], Math.max(map.getZoom(), 16), { animate: false });
-              L.popup({ maxWidth: 320 }).setLatLng(at[i]).setContent(describe(i)).openOn(map);
+              L.popup(popupOptions(context)).setLatLng(at[i]).setContent(describe(i)).openOn(map);
             },
           })),
   };
@@ -131,7 +133,8 @@ export function edges(context: Context, overlay: EdgeOverlay): Shown {
   });
   const thin = () => {
     const zoom = map.getZoom();
-    const factor = zoom < 12 ? 0.4 : zoom < 13 ? 0.55 : zoom < 14 ? 0.75 : 1;
+    const near = zoom < 12 ? 0.4 : zoom < 13 ? 0.55 : zoom < 14 ? 0.75 : 1;
+    const factor = near * context.large;
     for (const polygon of polygons) {
       const options = polygon.options as GridPathOptions;
       options.weight = style.weight * factor;
@@ -173,7 +176,7 @@ export function findings(context: Context, overlay: FindingOverlay): Shown {
     if (feature.lines) group.addLayer(L.polyline(decoder.lines(feature.lines), line));
     const badge = h("span", { class: "gs-finding" }, String(feature.number));
     const marker = L.marker(decoder.point(feature.at[0], feature.at[1]), {
-      pane: "points", title: words.text(overlay.names[i]),
+      pane: "signs", title: words.text(overlay.names[i]),
       icon: L.divIcon({ html: badge, className: "gs-sign-at", iconSize: [22, 22] }),
     });
     marker.bindPopup(
@@ -181,7 +184,7 @@ export function findings(context: Context, overlay: FindingOverlay): Shown {
         words, `${feature.number} · ${words.text(overlay.names[i])}`, "",
         rowsAt(words, overlay.rows, i),
       ),
-      { maxWidth: 320 },
+      popupOptions(context),
     );
     group.addLayer(marker);
   });

@@ -1,6 +1,6 @@
 // The side panel: answer first, then legend, layers, controls and lists.
 import type { CellLayer } from "./cells";
-import type { Context } from "./context";
+import { CLOSE, type Context } from "./context";
 import { h, svg } from "./dom";
 import { legendOf } from "./legend";
 import type { Shown } from "./overlays";
@@ -83,6 +83,9 @@ function legend(context: Context, parts: Parts): HTMLElement {
     if (!theme || !map.hasLayer(part.layer)) continue;
     const kind = overlay.type === "areas" ? "areas" : "points";
     blocks.push(legendOf(words, theme, kind, context.patterns));
+    if (overlay.type === "points" && overlay.far && map.getZoom() < CLOSE) {
+      blocks.push(h("p", { class: "gs-hint" }, words.say("far_points")));
+    }
   }
   const facts = h(
     "dl", { class: "gs-facts" },
@@ -261,8 +264,8 @@ export function panelContent(context: Context, parts: Parts): Node[] {
     missing(context),
     figures(context),
     round instanceof RoundLayer ? rounds(context, round) : null,
-    legend(context, parts),
     controls(context),
+    legend(context, parts),
     layers(context, parts),
     payload.lists.length
       ? section(words.say("lists"),

@@ -54,6 +54,24 @@ function roundSheet(context: Context, round: Round): HTMLElement {
         : null));
 }
 
+/** The lists of the panel on pages of their own, which break between rows. */
+export function listSheet({ payload, words }: Context): HTMLElement {
+  const lists = payload.lists.filter((one) => one.rows.length);
+  return h("div", { class: lists.length ? "gs-sheet gs-list-sheet" : null },
+    ...lists.map((one) =>
+      h("section", null,
+        h("h2", null, `${words.text(one.label)} (${one.rows.length + one.more})`),
+        one.explain ? h("p", null, words.text(one.explain)) : null,
+        h("table", null,
+          h("thead", null,
+            h("tr", null, ...one.columns.map((column) => h("th", null, words.text(column))))),
+          h("tbody", null, ...one.rows.map((row) =>
+            h("tr", null, ...row.values.map((value) =>
+              h("td", { class: typeof value === "number" ? "gs-num" : null },
+                words.value(value))))))),
+        one.more ? h("p", null, words.say("and_more", { n: one.more })) : null)));
+}
+
 export function sheets(context: Context): HTMLElement {
   const rounds = context.payload.overlays.flatMap((overlay) =>
     overlay.type === "rounds" ? overlay.rounds : []);

@@ -4,7 +4,7 @@ import type { GridPathOptions } from "./canvas";
 import { normal, type Context } from "./context";
 import { h, svg } from "./dom";
 import type { Shown } from "./overlays";
-import { card } from "./popup";
+import { card, popupOptions } from "./popup";
 import type { Round, RoundOverlay } from "./types";
 
 function start(color: string): HTMLElement {
@@ -49,18 +49,18 @@ export class RoundLayer implements Shown {
   }
 
   private draw(round: Round, group: L.LayerGroup, shift: number): L.LatLngBounds {
-    const { decoder, canvas, words } = this.context;
+    const { decoder, canvas, words, large } = this.context;
     const { color } = round;
     const lines = decoder.lines(round.path);
     const casing: GridPathOptions = {
-      renderer: canvas.routes, interactive: false, color: "#fff", weight: 8, opacity: 1, shift,
+      renderer: canvas.routes, interactive: false, color: "#fff", weight: 8 * large, opacity: 1, shift,
     };
     const line: GridPathOptions = {
-      renderer: canvas.routes, interactive: false, color, weight: 4, opacity: 1, shift,
-      arrows: { every: 120, size: 7, color },
+      renderer: canvas.routes, interactive: false, color, weight: 4 * large, opacity: 1, shift,
+      arrows: { every: 120 * large, size: 7 * large, color },
     };
     const again: GridPathOptions = {
-      renderer: canvas.routes, interactive: false, color, weight: 2, opacity: 1,
+      renderer: canvas.routes, interactive: false, color, weight: 2 * large, opacity: 1,
       dashArray: "5 5", shift: shift + 5, lineCap: "butt",
     };
     group.addLayer(L.polyline(lines, casing));
@@ -69,10 +69,10 @@ export class RoundLayer implements Shown {
     const sign = (xy: number[], html: HTMLElement, size: [number, number], anchor: [number, number],
       title: string, content: () => HTMLElement, above = 0) => {
       const marker = L.marker(decoder.point(xy[0], xy[1]), {
-        pane: "points", title, riseOnHover: true, zIndexOffset: above,
+        pane: "signs", title, riseOnHover: true, zIndexOffset: above,
         icon: L.divIcon({ html, className: "gs-sign-at", iconSize: size, iconAnchor: anchor }),
       });
-      marker.bindPopup(content, { maxWidth: 320, minWidth: 200 });
+      marker.bindPopup(content, popupOptions(this.context));
       group.addLayer(marker);
     };
     for (const stop of round.stops) {
@@ -98,7 +98,7 @@ export class RoundLayer implements Shown {
     if (end) {
       group.addLayer(
         L.marker(end, {
-          pane: "points", interactive: false, keyboard: false, zIndexOffset: 300,
+          pane: "signs", interactive: false, keyboard: false, zIndexOffset: 300,
           icon: L.divIcon({ html: flag(color), className: "gs-sign-at", iconSize: [24, 26],
             iconAnchor: [5, 36] }),
         }),

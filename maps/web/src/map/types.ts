@@ -33,6 +33,8 @@ export interface Theme {
   classes: ThemeClass[];
   index: number[];
   sequential?: boolean;
+  /** False where the number of features of a class says nothing. */
+  counted?: boolean;
 }
 
 export interface Cells {
@@ -73,6 +75,8 @@ export interface AreaOverlay {
   names: Text[];
   theme: Theme;
   opacity: number;
+  /** Lies over the cells, whose fill steps back while it is shown. */
+  over?: boolean;
 }
 
 export interface EdgeOverlay {
