@@ -2,16 +2,70 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-_CONFIG = SettingsConfigDict(env_prefix="GRIDSVC_", env_file=".env", extra="ignore")
+from api.validation_texts import validation_errors
+from gridsvc.errors import InputError
+
+_PREFIX = "GRIDSVC_"
+_CONFIG = SettingsConfigDict(env_prefix=_PREFIX, env_file=".env", extra="ignore")
 
 
-class DatabaseSettings(BaseSettings):
+class BadSetting(InputError):
+    """A variable of the environment or of ``.env`` has a value that cannot be used."""
+
+    zh = (
+        "设置 {variable} 的值“{value}”无效:{reason_zh}。"
+        "请修改环境变量或 .env,或删去它以用默认值 {default}"
+    )
+    en = (
+        "setting {variable} cannot be '{value}': {reason_en}. Change it in the environment or in "
+        ".env, or remove it for the default {default}"
+    )
+
+
+class _Group(BaseSettings):
+    """Settings whose faults name the variable that a person has to change."""
+
+    model_config = _CONFIG
+
+    def __init__(self, **values: Any) -> None:
+        """Read the settings.
+
+        Raises
+        ------
+        BadSetting
+            For the first variable whose value cannot be used.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            fault: dict[str, Any] = {**error.errors()[0]}
+            (zh,), (en,) = (validation_errors([fault], text) for text in ("zh", "en"))
+            name, given = str(fault["loc"][0]), fault["input"]
+            raise self._bad(name, given, zh["message"], en["message"]) from None
+        except SettingsError as error:
+            # Lists are given as JSON; the source names the field in quotes.
+            name = next((n for n in type(self).model_fields if f'"{n}"' in str(error)), "")
+            raise self._bad(name, None, "不是有效的 JSON", "it is not valid JSON") from None
+
+    def _bad(self, name: str, value: Any, zh: str, en: str) -> BadSetting:
+        field = type(self).model_fields.get(name)
+        default = json.dumps(None if field is None else field.default, default=str)
+        variable = _PREFIX + name.upper()
+        given = os.environ.get(variable, "" if value is None else str(value))
+        return BadSetting(
+            variable=variable, value=given[:80], reason_zh=zh, reason_en=en, default=default
+        )
+
+
+class DatabaseSettings(_Group):
     """Where data is kept."""
 
     model_config = _CONFIG
@@ -22,7 +76,7 @@ class DatabaseSettings(BaseSettings):
     )
 
 
-class ServerSettings(BaseSettings):
+class ServerSettings(_Group):
     """How the service listens."""
 
     model_config = _CONFIG
@@ -50,7 +104,7 @@ class ServerSettings(BaseSettings):
     )
 
 
-class GridSettings(BaseSettings):
+class GridSettings(_Group):
     """The city that is served."""
 
     model_config = _CONFIG
@@ -61,7 +115,7 @@ class GridSettings(BaseSettings):
     locator_cache: int = Field(4, ge=1, description="Locators of past versions kept in memory.")
 
 
-class MapSettings(BaseSettings):
+class MapSettings(_Group):
     """How maps look."""
 
     model_config = _CONFIG
@@ -76,7 +130,7 @@ class MapSettings(BaseSettings):
     )
 
 
-class Settings(BaseSettings):
+class Settings(_Group):
     """All groups of settings."""
 
     model_config = _CONFIG

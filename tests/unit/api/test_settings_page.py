@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import ServerSettings, Settings
+from api.cli.main import run
+from api.settings import BadSetting, ServerSettings, Settings
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -28,8 +29,34 @@ def test_the_service_cannot_be_told_to_listen_on_the_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GRIDSVC_HOST", "0.0.0.0")  # noqa: S104
-    with pytest.raises(ValueError, match=r"127\.0\.0\.1"):
+    with pytest.raises(BadSetting, match=r"127\.0\.0\.1") as caught:
         ServerSettings()
+    assert caught.value.variable == "GRIDSVC_HOST"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("GRIDSVC_PORT", "abc"),
+        ("GRIDSVC_PORT", "70000"),
+        ("GRIDSVC_ALLOWED_HOSTS", "localhost"),
+        ("GRIDSVC_LANGUAGE", "de"),
+        ("GRIDSVC_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_setting_names_variable_value_and_way_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    for language, way_out in (("zh", "默认值"), ("en", "default")):
+        with pytest.raises(SystemExit) as caught:
+            run(["plans", "--lang", language])
+        assert caught.value.code == 2
+        said = capsys.readouterr().err
+        assert variable in said
+        assert value in said
+        assert way_out in said
+        assert "Traceback" not in said
 
 
 def test_groups_read_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
