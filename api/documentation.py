@@ -13,8 +13,21 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic.json_schema import models_json_schema
 
 import maps
-from api.problems import BASE, MEDIA_TYPE, TABLE, Problem, UnknownResource
+from api.problems import (
+    BASE,
+    MEDIA_TYPE,
+    TABLE,
+    ForeignOrigin,
+    InternalError,
+    NulCharacter,
+    Problem,
+    UnknownHost,
+    UnknownResource,
+    UploadTooLarge,
+    problem_responses,
+)
 from api.records import GeoJsonCollection, GeoJsonFeature, Rows
+from gridsvc.errors import GridsvcError
 
 TITLE = "gridsvc · 城市网格化管理"
 DESCRIPTION = """城市网格化管理服务:方案、定位、责任、测评点位、案件、分析与地图。
@@ -66,6 +79,7 @@ def openapi_builder(app: FastAPI) -> Callable[[], dict[str, Any]]:
         for operations in document["paths"].values():
             for method in _METHODS:
                 if method in operations:
+                    _declare_common_errors(operations[method], method)
                     _errors_as_problems(operations[method])
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
@@ -73,6 +87,19 @@ def openapi_builder(app: FastAPI) -> Callable[[], dict[str, Any]]:
         return document
 
     return build
+
+
+def _declare_common_errors(operation: dict[str, Any], method: str) -> None:
+    """Declare what the layers in front of every route may answer."""
+    common: tuple[type[GridsvcError], ...] = (UnknownHost, NulCharacter, InternalError)
+    if method != "get":
+        common += (ForeignOrigin, UploadTooLarge)
+    responses = operation.setdefault("responses", {})
+    for status, entry in problem_responses(*common).items():
+        known = responses.setdefault(str(status), {"description": ""})
+        for line in entry["description"].split("; "):
+            if line not in known["description"].split("; "):
+                known["description"] += ("; " if known["description"] else "") + line
 
 
 def _errors_as_problems(operation: dict[str, Any]) -> None:

@@ -53,6 +53,17 @@ def test_every_operation_declares_its_errors_as_problems(document: dict[str, Any
             assert content["application/problem+json"]["schema"]["$ref"].endswith("/Problem"), name
 
 
+def test_what_stands_in_front_of_every_route_is_declared(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        said = {s: r["description"] for s, r in operation["responses"].items()}
+        assert "`unknown-host`" in said["400"], name
+        assert "`nul-character`" in said["422"], name
+        assert "`internal`" in said["500"], name
+        if not name.startswith("get "):
+            assert "`foreign-origin`" in said["403"], name
+            assert "`too-large`" in said["413"], name
+
+
 def test_every_operation_is_described(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         assert operation.get("summary"), name
