@@ -27,6 +27,7 @@ NOBODY = -1  # label across an edge where no other cell comes near
 _TOUCH_DEGREES = 1e-8  # about a millimetre
 _KEEP_FRAMES = 4096
 _TILES_AFTER = 16  # questions in a frame
+_KEEP_TILES = 2048  # frames with tiles, some 40 kB each
 _SEMI_MAJOR = 6378137.0
 _E2 = 0.00669438002290
 
@@ -96,6 +97,7 @@ class Surroundings:
         self._boxes = boxes
         self._owner = owner
         self._frames: OrderedDict[int | tuple[int, int], Frame | None] = OrderedDict()
+        self._tiled = 0
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -107,6 +109,7 @@ class Surroundings:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._frames = OrderedDict()
+        self._tiled = 0
         self._lock = threading.Lock()
 
     @property
@@ -132,7 +135,9 @@ class Surroundings:
                 return found
         elif frame.asked < _TILES_AFTER:
             frame.asked += 1
-            if frame.asked == _TILES_AFTER and EdgeTiles.suits(len(frame.a)):
+            wanted = frame.asked == _TILES_AFTER and self._tiled < _KEEP_TILES
+            if wanted and EdgeTiles.suits(len(frame.a)):
+                self._tiled += 1
                 frame.tiles = EdgeTiles(
                     (frame.x0, frame.y0), (frame.kx, frame.ky), frame.a, frame.d, frame.other,
                     frame.alone, frame.low, frame.high,
@@ -211,7 +216,8 @@ class Surroundings:
         with self._lock:
             self._frames[key] = frame
             while len(self._frames) > _KEEP_FRAMES:
-                self._frames.popitem(last=False)
+                _, old = self._frames.popitem(last=False)
+                self._tiled -= old is not None and old.tiles is not None
 
     def _make_frame(self, position: int, lat: float, south: float, north: float) -> Frame:
         kx, ky = metres_per_degree(lat)
