@@ -5,7 +5,6 @@ from gridsvc.analysis.coverage import (
     coverage,
     coverage_duties,
     coverage_points,
-    coverage_territory,
     coverage_visits,
 )
 from gridsvc.analysis.gi_star import (
@@ -28,6 +27,7 @@ from gridsvc.analysis.results import (
     Stop,
     Turn,
 )
+from gridsvc.analysis.territory import coverage_territory
 
 __all__ = [
     "CoverageResult",

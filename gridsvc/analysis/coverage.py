@@ -9,19 +9,31 @@ The meanings are reported side by side and never mixed into one figure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
-from gridsvc import crs, layers
+from gridsvc import layers
+from gridsvc.analysis.counting import count_by_cell
+from gridsvc.analysis.inputs import (
+    DEFAULT_TIMEZONE,
+    Instant,
+    completed,
+    instant_of,
+    keyed,
+    require_lonlat,
+    was_placed,
+)
 from gridsvc.analysis.results import CoverageResult
+from gridsvc.analysis.territory import coverage_territory, share_of
 from gridsvc.errors import BadOption
+from gridsvc.locate import Locator
 from gridsvc.points import last_visits, visit_interval_days
+from gridsvc.values import is_missing
 
 DEFAULT_ROLES = ("cell_leader",)
 _LEVELS = ("cell", "community", "subdistrict")
@@ -52,60 +64,6 @@ def duties_valid(
     if known_at is not None:
         keep &= duties["recorded_at"] <= known_at
     return duties[keep]
-
-
-def coverage_territory(
-    cells: gpd.GeoDataFrame,
-    territory: Any,
-    exclusions: gpd.GeoDataFrame | None = None,
-    *,
-    metric_epsg: int | None = None,
-) -> tuple[gpd.GeoDataFrame, dict[str, Any]]:
-    """Return the pieces of the territory that lie in no cell, and the figures.
-
-    Parameters
-    ----------
-    cells : GeoDataFrame
-        Contract CELLS.
-    territory : Polygon or MultiPolygon or None
-        Declared territory, EPSG:4490; ``None`` takes cells and exclusions for it.
-    exclusions : GeoDataFrame, optional
-        Registered exclusions, taken out of the territory.
-    metric_epsg : int, optional
-
-    Returns
-    -------
-    uncovered : GeoDataFrame
-        One row per piece, column ``area_m2``.
-    summary : dict
-        ``territory_m2`` (without exclusions), ``cells_m2``, ``excluded_m2``, ``uncovered_m2``,
-        ``share`` (covered part, ``None`` for 0/0).
-    """
-    shapes = cells.geometry.to_numpy()
-    out = exclusions.geometry.to_numpy() if exclusions is not None else np.empty(0, dtype=object)
-    epsg = metric_epsg or crs.metric_epsg_of(shapes)
-    covered = shapely.union_all(shapes)
-    excluded = shapely.union_all(out) if len(out) else shapely.Polygon()
-    declared = covered if territory is None else shapely.difference(territory, excluded)
-    missing = shapely.difference(declared, covered)
-    pieces = [
-        p
-        for p in shapely.get_parts(np.atleast_1d(np.asarray(missing, dtype=object)))
-        if p.geom_type == "Polygon" and not p.is_empty
-    ]
-    area = shapely.area(crs.to_metric(np.asarray(pieces, dtype=object), epsg)) if pieces else []
-    frame = gpd.GeoDataFrame(
-        {"area_m2": np.asarray(area, dtype=np.float64)}, geometry=pieces, crs=crs.STORAGE_EPSG
-    )
-    total = float(shapely.area(crs.to_metric(declared, epsg)))
-    lost = float(frame["area_m2"].sum())
-    return frame, {
-        "territory_m2": total,
-        "cells_m2": float(shapely.area(crs.to_metric(covered, epsg))),
-        "excluded_m2": float(shapely.area(crs.to_metric(excluded, epsg))),
-        "uncovered_m2": lost,
-        "share": _share(total - lost, total),
-    }
 
 
 def coverage_duties(
@@ -181,7 +139,7 @@ def coverage_duties(
     summary = {
         "cells": len(cells),
         "cells_with_required_roles": full,
-        "share": _share(full, len(cells)),
+        "share": share_of(full, len(cells)),
         "vacancies": len(vacant),
         "doubles": len(doubled),
         "valid_duties": len(valid),
@@ -199,37 +157,49 @@ def coverage_points(
     cells: pd.DataFrame | None = None,
     known_at: datetime | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return for each point whether a concrete person answers for it.
+    """Return for each point whether a person or, failing that, a unit answers for it.
 
-    A person answers through a duty for the point itself, or, failing that, as holder of a
-    required role for the cell that the point lies in.
+    A person answers through a duty for the point itself, or else as holder of a required role for
+    the cell that the point lies in. A unit answers through ``unit_id`` of the point or a duty for
+    the point without a person.
 
     Returns
     -------
     answer : DataFrame
-        Aligned to the points: ``responsible`` (bool), ``responsible_by`` (``point``, ``cell`` or
-        missing).
+        Aligned to the points: ``responsible`` (bool), ``responsible_by`` (``point``, ``cell``,
+        ``unit`` or missing; the first that holds).
     summary : dict
+        ``points``, ``responsible`` with its ``share``, ``with_person`` (also
+        ``by_person_duty``: ``by_point_duty`` + ``by_cell_duty``), ``by_unit`` (a unit and no
+        person), ``none``. ``points`` = ``by_person_duty`` + ``by_unit`` + ``none``.
     """
     valid = duties_valid(duties, at, known_at=known_at)
     named = valid[valid["person_id"].notna()]
     direct = points.index.isin(named.loc[named["target_kind"] == "point", "target_code"])
+    of_unit = valid.loc[valid["unit_id"].notna() & (valid["target_kind"] == "point"), "target_code"]
+    unit = points.index.isin(of_unit)
+    if "unit_id" in points.columns:
+        unit |= ~is_missing(points["unit_id"]).to_numpy(dtype=bool)
     through = np.zeros(len(points), dtype=bool)
     if cells is not None:
         holders = _holders(cells, named[named["role"].isin(list(required_roles))])
         through = points["cell_code"].isin(set(holders["cell_code"])).to_numpy()
     answer = pd.DataFrame(index=points.index)
-    answer["responsible"] = direct | through
-    answer["responsible_by"] = pd.array(
-        ["point" if d else "cell" if t else None for d, t in zip(direct, through, strict=True)],
-        dtype="str",
-    )
+    person = direct | through
+    answer["responsible"] = person | unit
+    by = np.select([direct, through, unit], ["point", "cell", "unit"], default="")
+    answer["responsible_by"] = pd.array([b or None for b in by.tolist()], dtype="str")
+    held = int((person | unit).sum())
     return answer, {
         "points": len(points),
-        "with_person": int((direct | through).sum()),
+        "with_person": int(person.sum()),
         "by_point_duty": int(direct.sum()),
         "by_cell_duty": int((through & ~direct).sum()),
-        "share": _share(int((direct | through).sum()), len(points)),
+        "by_person_duty": int(person.sum()),
+        "by_unit": int((unit & ~person).sum()),
+        "none": len(points) - held,
+        "responsible": held,
+        "share": share_of(held, len(points)),
     }
 
 
@@ -272,18 +242,18 @@ def coverage_visits(
         "in_time": asked_for - int(due.sum()),
         "due": int(due.sum()),
         "never_visited": int(state["last_visit"].isna().sum()),
-        "share": _share(asked_for - int(due.sum()), asked_for),
+        "share": share_of(asked_for - int(due.sum()), asked_for),
     }
 
 
 def coverage(
     cells: gpd.GeoDataFrame,
     points: gpd.GeoDataFrame,
-    duties: pd.DataFrame,
-    visits: pd.DataFrame,
+    duties: pd.DataFrame | None = None,
+    visits: pd.DataFrame | None = None,
     *,
-    plan_id: str,
-    as_of: datetime,
+    plan_id: str = "",
+    as_of: Instant | None = None,
     areas: gpd.GeoDataFrame | None = None,
     exclusions: gpd.GeoDataFrame | None = None,
     streets: gpd.GeoDataFrame | None = None,
@@ -292,23 +262,68 @@ def coverage(
     sole_roles: Sequence[str] | None = None,
     known_at: datetime | None = None,
     metric_epsg: int | None = None,
+    loaded: Mapping[str, bool] | None = None,
+    timezone: str = DEFAULT_TIMEZONE,
 ) -> CoverageResult:
     """Return the coverage of a plan in the meanings territory, duties and visits.
 
-    Parameters are those of ``coverage_territory``, ``coverage_duties``, ``coverage_points`` and
-    ``coverage_visits``. Points are counted in the cell that ``cell_code`` names.
+    Frames may lack columns of their contract, which then have its defaults.
+
+    Parameters
+    ----------
+    cells : GeoDataFrame
+        Polygons without overlaps, EPSG:4490 or 4326, indexed by code or with a column ``code``.
+    points : GeoDataFrame
+        EPSG:4490 or 4326. Counted in the cell that ``cell_code`` names, or, when they were never
+        placed, in the one they lie in.
+    duties, visits : DataFrame, optional
+        Without any record the result says that they are not loaded.
+    plan_id : str
+        What the result says of its plan.
+    as_of : datetime, date or str, optional
+        Now when not given; a day or an instant without zone is of ``timezone``.
+    areas, exclusions, streets, territory, required_roles, sole_roles, known_at, metric_epsg
+        As in ``coverage_territory``, ``coverage_duties``, ``coverage_points`` and
+        ``coverage_visits``.
+    loaded : mapping of str to bool, optional
+        What was ever imported of ``duties``, ``visits``, ``staff``, where the caller knows better
+        than the frames tell.
+    timezone : str
+        IANA zone of the city.
+
+    Raises
+    ------
+    NotLonLat, DuplicateKey, OverlappingCells, BadOption
     """
+    at = instant_of(as_of, "as_of", timezone) or datetime.now(UTC)
+    cells = completed(keyed(cells), layers.CELLS)
+    require_lonlat(points, "points")
+    points = _in_cells(completed(points, layers.POINTS), cells)
+    duties = layers.empty(layers.DUTIES) if duties is None else completed(duties, layers.DUTIES)
+    visits = layers.empty(layers.VISITS) if visits is None else completed(visits, layers.VISITS)
+    there = {
+        "duties": len(duties) > 0,
+        "visits": len(visits) > 0,
+        "staff": bool(duties["person_id"].notna().any()),
+        **(loaded or {}),
+    }
     uncovered, territory_figures = coverage_territory(
         cells, territory, exclusions, metric_epsg=metric_epsg
     )
     counts, vacant, doubled, duty_figures = coverage_duties(
-        cells, duties, as_of,
+        cells, duties, at,
         required_roles=required_roles, sole_roles=sole_roles, known_at=known_at,
     )  # fmt: skip
     answer, point_figures = coverage_points(
-        points, duties, as_of, required_roles=required_roles, cells=cells, known_at=known_at
+        points, duties, at, required_roles=required_roles, cells=cells, known_at=known_at
     )
-    state, visit_figures = coverage_visits(points, visits, as_of)
+    state, visit_figures = coverage_visits(points, visits, at)
+    if not there["duties"]:
+        duty_figures["share"] = None
+        if not point_figures["responsible"]:
+            point_figures["share"] = None
+    if not there["visits"]:
+        visit_figures["share"] = None
     held = points.assign(
         last_visit=state["last_visit"], days_since=state["days_since"], due=state["due"],
         responsible=answer["responsible"], responsible_by=answer["responsible_by"],
@@ -336,15 +351,27 @@ def coverage(
         points_without_person=pd.DataFrame(held.loc[~held["responsible"], shown]),
         points_not_visited=pd.DataFrame(held.loc[held["due"], [*shown, "last_visit"]]),
         required_roles=tuple(required_roles),
-        as_of=as_of,
+        as_of=at,
         plan_id=plan_id,
         summary={
             "territory": territory_figures,
             "duties": duty_figures,
             "points": {**point_figures, "in_cells": int(placed.sum())},
             "visits": visit_figures,
+            "loaded": there,
         },
+        loaded=there,
     )
+
+
+def _in_cells(points: gpd.GeoDataFrame, cells: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return points with the cell they lie in, unless they were placed before."""
+    if len(points) == 0 or len(cells) == 0 or was_placed(points):
+        return points
+    locator = Locator.from_cells(cells)
+    names = np.array([*locator.codes, None], dtype=object)
+    position = count_by_cell(points, locator.codes, locator=locator)
+    return points.assign(cell_code=pd.array(names[position], dtype="str"))
 
 
 def _holders(cells: pd.DataFrame, duties: pd.DataFrame) -> pd.DataFrame:
@@ -380,7 +407,3 @@ def _or_empty(frame: gpd.GeoDataFrame | None, layer: layers.Layer) -> gpd.GeoDat
     if frame is not None:
         return frame
     return gpd.GeoDataFrame(layers.empty(layer))
-
-
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None

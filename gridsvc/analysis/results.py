@@ -142,7 +142,8 @@ class CoverageResult:
     exclusions : GeoDataFrame
     points : GeoDataFrame
         Contract POINTS plus ``last_visit`` (instant or NaT), ``days_since`` (float), ``due``
-        (bool), ``responsible`` (bool).
+        (bool), ``responsible`` (bool), ``responsible_by`` (``point`` or ``cell``: a person by a
+        duty for it or for its cell; ``unit``: only a unit; or missing).
     streets : GeoDataFrame
     uncovered_territory : GeoDataFrame
         Pieces of the declared territory in no cell (empty for a certified plan).
@@ -151,9 +152,13 @@ class CoverageResult:
     doubled_cells : DataFrame
         Rows ``cell_code, role, count``: sole roles held more than once.
     points_without_person, points_not_visited : DataFrame
-        Indexed by point_id with name, category, cell_code.
+        Indexed by point_id with name, category, cell_code. The first holds points with neither a
+        person nor a unit.
     summary : dict
-        Figures with their denominators; 0/0 is ``None``.
+        Figures with their denominators; 0/0 and shares of what was never loaded are ``None``.
+    loaded : dict of str to bool
+        Whether there were any records of ``duties``, ``visits`` and ``staff``; without them a
+        figure of 0 says nothing.
     """
 
     cells: gpd.GeoDataFrame
@@ -170,6 +175,9 @@ class CoverageResult:
     as_of: datetime
     plan_id: str
     summary: dict[str, Any] = field(default_factory=dict)
+    loaded: dict[str, bool] = field(
+        default_factory=lambda: {"duties": True, "visits": True, "staff": True}
+    )
 
 
 @dataclass(frozen=True, slots=True)

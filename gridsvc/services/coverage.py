@@ -45,11 +45,12 @@ def plan_coverage(
         cells = work.plans.cells(plan.id)
         scheme = work.plans.scheme(plan.scheme_id)
         points = gpd.GeoDataFrame(work.records("points").frame())
+        duties, visits = work.records("duties").frame(), work.records("visits").frame()
         return coverage(
             cells,
             placed_points(points, plan, locators),
-            work.records("duties").frame(),
-            work.records("visits").frame(),
+            duties,
+            visits,
             plan_id=plan.id,
             as_of=as_of,
             areas=work.plans.areas(plan.id),
@@ -60,6 +61,12 @@ def plan_coverage(
             sole_roles=sole_roles,
             known_at=known_at,
             metric_epsg=scheme.metric_epsg,
+            loaded={
+                "duties": len(duties) > 0,
+                "visits": len(visits) > 0,
+                "staff": work.records("staff").count() > 0,
+            },
+            timezone=scheme.timezone,
         )
 
 

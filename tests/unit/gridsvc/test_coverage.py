@@ -130,7 +130,7 @@ def test_validity_is_half_open_and_records_are_bitemporal():
         duties_valid(ended, NOON.replace(tzinfo=None))
 
 
-def test_points_need_a_concrete_person():
+def test_points_have_a_person_or_else_a_unit():
     table = duties(
         ("a", "point_leader", "point", "P1"),
         (None, "point_leader", "point", "P3", YEAR_AGO, None, "u1"),
@@ -138,9 +138,29 @@ def test_points_need_a_concrete_person():
         ("b", "cleaner", "cell", C[8]),
     )
     answer, figures = coverage_points(points(), table, NOON, cells=CELLS)
+    assert answer["responsible"].tolist() == [True, True, True]
+    assert answer["responsible_by"].tolist() == ["point", "cell", "unit"]
+    assert (figures["by_point_duty"], figures["by_cell_duty"], figures["share"]) == (1, 1, 1.0)
+    assert (figures["by_person_duty"], figures["by_unit"], figures["none"]) == (2, 1, 0)
+    past, none = coverage_points(points(), table, YEAR_AGO - timedelta(days=1), cells=CELLS)
+    assert not past["responsible"].any()
+    assert past["responsible_by"].isna().all()
+    assert (none["none"], none["share"]) == (3, 0.0)
+
+
+def test_the_unit_on_a_point_is_responsible_for_it():
+    table = duties(("a", "point_leader", "point", "P1"))
+    own = points(unit_id=["49 分隊", "49 分隊", None])
+    answer, figures = coverage_points(own, table, NOON, cells=CELLS)
     assert answer["responsible"].tolist() == [True, True, False]
-    assert answer["responsible_by"].fillna("").tolist() == ["point", "cell", ""]
-    assert (figures["by_point_duty"], figures["by_cell_duty"], figures["share"]) == (1, 1, 2 / 3)
+    assert answer["responsible_by"].fillna("").tolist() == ["point", "unit", ""]
+    assert figures == {
+        "points": 3, "with_person": 1, "by_point_duty": 1, "by_cell_duty": 0,
+        "by_person_duty": 1, "by_unit": 1, "none": 1, "responsible": 2, "share": 2 / 3,
+    }  # fmt: skip
+    whole = coverage(CELLS, own, as_of=NOON)
+    assert whole.points_without_person.index.tolist() == ["P3"]
+    assert whole.summary["points"]["share"] == 2 / 3
 
 
 def test_due_follows_frequency_and_window():
@@ -192,3 +212,37 @@ def test_whole_result():
     assert result.required_roles == ("cell_leader",)
     for name in ("areas", "exclusions", "streets", "uncovered_territory"):
         assert isinstance(getattr(result, name), gpd.GeoDataFrame)
+    assert result.loaded == {"duties": True, "visits": True, "staff": True}
+    assert result.summary["loaded"] == result.loaded
+
+
+def test_what_was_never_loaded_has_no_share():
+    result = coverage(CELLS, points(), as_of=NOON)
+    assert result.loaded == {"duties": False, "visits": False, "staff": False}
+    shares = {k: result.summary[k]["share"] for k in ("duties", "points", "visits")}
+    assert shares == {"duties": None, "points": None, "visits": None}
+    assert result.summary["territory"]["share"] == 1.0
+    ended = duties(("a", "cell_leader", "cell", C[0], YEAR_AGO, NOON))
+    vacant = coverage(CELLS, points(), ended, visits(("P1", 90.0, "day")), as_of=NOON)
+    assert vacant.loaded == {"duties": True, "visits": True, "staff": True}
+    assert [vacant.summary[k]["share"] for k in ("duties", "points", "visits")] == [0.0, 0.0, 0.0]
+    known = coverage(CELLS, points(), as_of=NOON, loaded={"staff": True, "visits": True})
+    assert known.loaded == {"duties": False, "visits": True, "staff": True}
+    assert known.summary["visits"]["share"] == 0.0
+
+
+def test_bare_frames_are_enough_for_coverage():
+    cells = gpd.GeoDataFrame({"code": C}, geometry=CELLS.geometry.to_numpy(), crs=4326)
+    spots = gpd.GeoDataFrame(geometry=shapely.points(centres(CELLS)[[0, 4, 4]]), crs=4326)
+    held = pd.DataFrame({"person_id": ["a"], "role": ["cell_leader"], "target_kind": ["cell"]})
+    held = held.assign(target_code=C[4], valid_from=pd.Timestamp("2024-01-01", tz="UTC"))
+    result = coverage(cells, spots, held, as_of="2024-05-01")
+    assert result.as_of == NOON.replace(hour=16, day=30, month=4)
+    assert result.cells["points"].tolist() == [1, 0, 0, 0, 2, 0, 0, 0, 0]
+    assert result.points["responsible_by"].fillna("").tolist() == ["", "cell", "cell"]
+    assert result.points["visit_window"].tolist() == ["day"] * 3
+    assert len(result.points_not_visited) == 3
+    assert coverage(cells, spots).as_of.tzinfo is not None
+    for frames in ((cells.to_crs(4548), spots), (cells, spots.to_crs(4548))):
+        with pytest.raises(InputError, match=r"\.to_crs\(4490\)"):
+            coverage(*frames)
