@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gridsvc.errors import CrsMissing
+from gridsvc.errors import CrsMissing, UnreadableSource
 from gridsvc.services.raw import ImportOptions, RawLayer
 
 if TYPE_CHECKING:
@@ -21,6 +21,16 @@ CodeSystem = Literal["auto", "cn", "free"]
 ParentLevel = Literal["community", "subdistrict"]
 
 PLACES = ("lon", "lat", "wkt", "datum")
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is stated of a file that comes with the import; empty is as the main file's."""
+
+    layer: str = ""
+    crs: str = ""
+    datum: str = ""
+    encoding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +94,11 @@ class ImportChoices:
             max_unpacked_mb=settings.server.max_unpacked_mb,
         )
 
-    def open_beside(self, path: Path, settings: Settings) -> RawLayer:
+    def open_beside(self, path: Path, settings: Settings, stated: Beside | None = None) -> RawLayer:
         """Read a layer that comes with the import: parents or exclusions.
 
-        Its own coordinate system counts; the stated one only where it carries none.
+        What is not stated of it is as for the main file, so that both lie on the same ground:
+        the datum always, the coordinate system and the encoding where the file tells none.
 
         Raises
         ------
@@ -95,19 +106,30 @@ class ImportChoices:
         """
         from geodata.sources import open_source
 
-        limit = settings.server.max_unpacked_mb
-        try:
-            return open_source(path, max_unpacked_mb=limit)
-        except CrsMissing:
-            if not (self.crs or self.datum):
-                raise
+        stated = stated or Beside()
+
+        def read(crs: str, datum: str, encoding: str) -> RawLayer:
             return open_source(
                 path,
-                crs=self.crs or None,
-                datum=self.datum or None,
-                encoding=self.encoding or None,
-                max_unpacked_mb=limit,
+                layer=stated.layer or None,
+                crs=crs or None,
+                datum=datum or None,
+                encoding=encoding or None,
+                max_unpacked_mb=settings.server.max_unpacked_mb,
             )
+
+        crs, encoding = stated.crs, stated.encoding
+        if not encoding and self.encoding:
+            try:
+                read(crs or self.crs, stated.datum or self.datum, "")
+            except UnreadableSource:
+                encoding = self.encoding
+        if not crs and self.crs:
+            try:
+                read("", "", encoding)
+            except CrsMissing:
+                crs = self.crs
+        return read(crs, stated.datum or self.datum, encoding)
 
     def options(
         self,

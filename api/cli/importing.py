@@ -20,6 +20,7 @@ _CRS = typer.Option("--crs", help="坐标系,如 EPSG:4528 coordinate system")
 _DATUM = typer.Option("--datum", help="wgs84 | cgcs2000 | gcj02 | bd09")
 _ENCODING = typer.Option("--encoding", help="文字编码,如 GBK text encoding")
 _LAYER = typer.Option("--layer", help="图层或工作表 layer or sheet")
+_BESIDE = "默认同主文件 as the main file's"
 _SWAP = typer.Option("--swap", help="交换坐标轴 exchange axes: none | rows | all")
 
 
@@ -63,9 +64,17 @@ def import_command(
     parent_map: Annotated[
         list[str] | None, typer.Option("--parent-map", help="上级图层的字段=列名 FIELD=COLUMN")
     ] = None,
+    parent_layer: Annotated[str, typer.Option("--parent-layer", help=_BESIDE)] = "",
+    parent_crs: Annotated[str, typer.Option("--parent-crs", help=_BESIDE)] = "",
+    parent_datum: Annotated[str, typer.Option("--parent-datum", help=_BESIDE)] = "",
+    parent_encoding: Annotated[str, typer.Option("--parent-encoding", help=_BESIDE)] = "",
     exclusions: Annotated[
         Path | None, typer.Option("--exclusions", help="例外区域文件 registered exclusions")
     ] = None,
+    exclusions_layer: Annotated[str, typer.Option("--exclusions-layer", help=_BESIDE)] = "",
+    exclusions_crs: Annotated[str, typer.Option("--exclusions-crs", help=_BESIDE)] = "",
+    exclusions_datum: Annotated[str, typer.Option("--exclusions-datum", help=_BESIDE)] = "",
+    exclusions_encoding: Annotated[str, typer.Option("--exclusions-encoding", help=_BESIDE)] = "",
     decide: Annotated[
         list[str] | None, typer.Option("--decide", help="编码=决定 CODE=WHAT")
     ] = None,
@@ -95,7 +104,7 @@ def import_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查 keep nothing")] = False,
 ) -> None:
     """导入文件:网格经修复成为草案,其他成为记录。Import files, all or nothing."""
-    from api.importing_choices import ImportChoices
+    from api.importing_choices import Beside, ImportChoices
     from api.settings import Settings
     from gridsvc.services.importing import AS_LAYERS, import_layers
 
@@ -131,10 +140,14 @@ def import_command(
     if len(files) > 1 and as_layer in ("cells", "communities", "subdistricts"):
         raise InputError(reason="网格请合并为一个文件后导入 · cells come from one file")
     raws = [choices.open(f, settings) for f in files]
+    above = Beside(parent_layer, parent_crs, parent_datum, parent_encoding)
+    barred = Beside(exclusions_layer, exclusions_crs, exclusions_datum, exclusions_encoding)
     options = choices.options(
         settings,
-        parent=None if parent is None else choices.open_beside(parent, settings),
-        exclusions=None if exclusions is None else choices.open_beside(exclusions, settings),
+        parent=None if parent is None else choices.open_beside(parent, settings, above),
+        exclusions=None
+        if exclusions is None
+        else choices.open_beside(exclusions, settings, barred),
     )
     services = services_for_writing()
     try:

@@ -11,13 +11,17 @@ import shapely
 
 from gridsvc.codes import normalize_name
 from gridsvc.crs import STORAGE_EPSG
-from gridsvc.errors import Fault
+from gridsvc.errors import DecisionNeeded, Fault
 from gridsvc.plan import assign_hierarchy
 from gridsvc.plan.version import CodeSystem
 from gridsvc.services.attributes import Reading, read_attributes
 from gridsvc.services.fields import missing_field
 from gridsvc.services.import_shapes import polygons_of
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
+
+# A few cells across a border of communities are usual; a twentieth of all are not.
+UNCLEAR_SHARE = 0.05
+UNCLEAR_LEAST = 3
 
 
 def hierarchy_columns(
@@ -176,6 +180,7 @@ def by_parent(
                 )
             )
     reading.refuse()
+    _require_fit(cells, found.ambiguous, options)
     if len(found.ambiguous):
         count = len(found.ambiguous)
         reading.notes.append(
@@ -193,3 +198,34 @@ def by_parent(
             )
         )
     return found.cells, found.ambiguous
+
+
+def _require_fit(cells: gpd.GeoDataFrame, ambiguous: pd.DataFrame, options: ImportOptions) -> None:
+    """Ask a person when so many cells lie in two parents that the layers cannot fit.
+
+    Cells are drawn inside their community. A parent layer in another datum lies some 500 m
+    off, which puts most cells along every border into two parents, and many into a wrong one.
+
+    Raises
+    ------
+    DecisionNeeded
+        If more than ``UNCLEAR_SHARE`` of the cells are ambiguous and nobody accepted it.
+    """
+    assert options.parent is not None  # noqa: S101 - the caller looked
+    unclear = ambiguous[ambiguous["level"] == "cell"] if len(ambiguous) else ambiguous
+    if len(unclear) <= max(UNCLEAR_LEAST, UNCLEAR_SHARE * len(cells)):
+        return
+    if options.decisions.get("parents") == "accept":
+        return
+    name = options.parent.source
+    share = len(unclear) / len(cells)
+    read_as = f"{options.parent.crs}、{options.parent.datum}"
+    raise DecisionNeeded(
+        reason_zh=f"上级图层 {name} 与网格不吻合:{len(unclear)} 个网格({share:.0%})跨两个上级,"
+        f"例如 {unclear['code'].iloc[0]};上级图层按 {read_as} 读取,"
+        "请核对并用 --parent-datum 或 --parent-crs 指明;确认无误用 --decide parents=accept",
+        reason_en=f"the parent layer {name} does not fit the cells: {len(unclear)} of them "
+        f"({share:.0%}) lie in two parents, for example {unclear['code'].iloc[0]}; it was read as "
+        f"{options.parent.crs}, {options.parent.datum}: state it with --parent-datum or "
+        "--parent-crs; if it is right use --decide parents=accept",
+    )
