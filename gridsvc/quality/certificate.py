@@ -40,6 +40,7 @@ from gridsvc.quality.checks import (
 )
 from gridsvc.quality.code_checks import check_areas, check_codes
 from gridsvc.quality.findings import RULES, FindingList
+from gridsvc.quality.repair_result import RepairResult
 from gridsvc.quality.segments import SegmentTable
 from gridsvc.quality.shapes import THIN_M, degrees_of
 from gridsvc.types import Json, ObjectArray
@@ -160,7 +161,7 @@ class Certificate:
 
 
 def certify(
-    cells: gpd.GeoDataFrame,
+    cells: gpd.GeoDataFrame | RepairResult,
     *,
     territory: Any = None,
     exclusions: gpd.GeoDataFrame | None = None,
@@ -176,8 +177,10 @@ def certify(
 
     Parameters
     ----------
-    cells : GeoDataFrame
+    cells : GeoDataFrame or RepairResult
         Indexed by code, polygons in EPSG:4490 (or 4326). Parent columns are checked if there.
+        The result of ``repair`` brings its cells, its registered parts and holes and, unless
+        ``exclusions`` are given, its exclusions: ``certify(repair(layer))``.
     territory : Polygon or MultiPolygon, optional
         Declared territory in EPSG:4490, exclusions included. Without it the territory is the
         union of cells and exclusions, and enclosed holes are gaps.
@@ -206,6 +209,12 @@ def certify(
     InputError
         If ``gap_width_m`` is negative or not finite.
     """
+    if isinstance(cells, RepairResult):
+        registered_parts = {*registered_parts, *cells.registered_parts}
+        registered_holes = {*registered_holes, *cells.registered_holes}
+        if exclusions is None and len(cells.exclusions):
+            exclusions = cells.exclusions
+        cells = cells.cells
     require_geographic(cells.crs)
     if not np.isfinite(gap_width_m) or gap_width_m < 0:
         raise InputError(reason=f"gap_width_m={gap_width_m}")
@@ -234,7 +243,7 @@ def certify(
         if not matched:
             figures["overlap_m2"] = check_overlaps(shapes, found)
         if not fine and gap_width_m > 0:
-            check_slivers(shapes, gap_width_m, excluded, found)
+            check_slivers(shapes, gap_width_m, excluded, found, territory)
         union, gaps, table = union_and_gaps(shapes, matched)
         digest = table.digest()
         figures |= check_territory(shapes, union, gaps, territory, excluded, found)

@@ -104,9 +104,12 @@ def _meet(one: Any, two: Any) -> Any:
 
 
 def check_slivers(
-    shapes: Shapes, gap_width_m: float, excluded: Any, found: FindingList
-) -> None:  # fmt: skip
-    """Test 3 in detail: draw the spaces narrower than ``gap_width_m``."""
+    shapes: Shapes, gap_width_m: float, excluded: Any, found: FindingList, territory: Any = None
+) -> None:
+    """Test 3 in detail: draw the spaces narrower than ``gap_width_m``.
+
+    A narrow inlet of a declared territory is its shape, not a gap of the plan.
+    """
     present = np.flatnonzero(~shapely.is_missing(shapes.sound))
     metric = to_metric(shapes.sound[present], shapes.metric_epsg)
     rivers = None
@@ -115,10 +118,15 @@ def check_slivers(
     for space, cells in narrow_spaces(metric, gap_width_m):
         if rivers is not None and shapely.covered_by(space, rivers):
             continue
+        place = to_storage(space, shapes.metric_epsg)
+        if territory is not None:
+            inner = shapely.intersection(shapely.make_valid(place), territory)
+            if len(wide(inner, shapes.metric_epsg)[0]) == 0:
+                continue
         found.add(
             "sliver",
             shapes.names(present[cells]),
-            to_storage(space, shapes.metric_epsg),
+            place,
             measure=float(shapely.area(space)),
             detail=f"{gap_width_m:g}",
         )

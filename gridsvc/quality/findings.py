@@ -76,13 +76,18 @@ _RULES = (
     ),
     Rule(
         "uncovered_territory", 4, "blocking", "m²",
-        "辖区内有 {measure:.4g} 平方米未被网格覆盖(邻近 {cells})",
-        "{measure:.4g} m² of the territory lie in no cell (near {cells})",
+        "辖区内有 {measure:.4g} 平方米未被网格覆盖(邻近 {cells});请修复后导入或登记例外,"
+        "辖区已变时先用 gridsvc.services.planning.declare_territory 声明",
+        "{measure:.4g} m² of the territory lie in no cell (near {cells}); import with repair or "
+        "register an exclusion, or declare the new territory first "
+        "(gridsvc.services.planning.declare_territory)",
     ),
     Rule(
         "outside_territory", 4, "blocking", "m²",
-        "网格 {cells} 超出辖区 {measure:.4g} 平方米",
-        "cell {cells} reaches {measure:.4g} m² beyond the territory",
+        "网格 {cells} 超出辖区 {measure:.4g} 平方米;请修复后导入,"
+        "辖区已变时先用 gridsvc.services.planning.declare_territory 声明",
+        "cell {cells} reaches {measure:.4g} m² beyond the territory; import with repair, or "
+        "declare the new territory first (gridsvc.services.planning.declare_territory)",
     ),
     Rule(
         "over_exclusion", 4, "warning", "m²",
@@ -91,13 +96,17 @@ _RULES = (
     ),
     Rule(
         "multipart", 5, "blocking", "parts",
-        "网格 {cells} 由 {measure:.0f} 块组成且未登记为飞地",
-        "cell {cells} has {measure:.0f} parts that are not registered",
+        "网格 {cells} 由 {measure:.0f} 块组成且未登记为飞地;如属实,以 registered_parts 登记"
+        "(导入修复时自动登记)",
+        "cell {cells} has {measure:.0f} parts that are not registered; if they are real, name it "
+        "in registered_parts (an import with repair does so)",
     ),
     Rule(
         "hole", 5, "blocking", "m²",
-        "网格 {cells} 内有 {measure:.4g} 平方米的洞且未登记",
-        "cell {cells} has a hole of {measure:.4g} m² that is not registered",
+        "网格 {cells} 内有 {measure:.4g} 平方米的洞且未登记;如属实,以 registered_holes 登记"
+        "(导入修复时自动登记)",
+        "cell {cells} has a hole of {measure:.4g} m² that is not registered; if it is real, name "
+        "the cell in registered_holes (an import with repair does so)",
     ),
     Rule(
         "duplicate_code", 6, "blocking", "cells",

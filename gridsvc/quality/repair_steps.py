@@ -23,7 +23,7 @@ from gridsvc.quality.decisions import OpenDecision, ask, check_decisions
 from gridsvc.quality.discrepancy import LEAST_SNAP_M
 from gridsvc.quality.repair_log import RepairLog, compare
 from gridsvc.quality.repair_result import RepairResult
-from gridsvc.quality.rim import cut_outside, fits, open_pieces
+from gridsvc.quality.rim import fit_rim, fits
 from gridsvc.quality.segments import SegmentTable, ordered
 from gridsvc.quality.shapes import (
     THIN_M,
@@ -302,11 +302,10 @@ class RepairSteps:
         self.territory = territory
         if len(self.ground()) == 0:
             return
-        outside = cut_outside(self, territory, fill, wide_gaps)
+        pieces = fit_rim(self, territory, fill, wide_gaps)
         self._ground = None
-        pieces = open_pieces(self, territory, outside, fill)
-        if len(pieces):
-            self._assign(self._join(pieces), fill, wide_gaps, "wide_uncovered")
+        self.touched = True
+        self._assign(pieces, fill, wide_gaps, "wide_uncovered")
 
     def refit(self, fill: float, wide_gaps: WideGaps) -> None:
         """Fit again what later steps moved at the rim; nothing happens when it fits."""

@@ -1,8 +1,8 @@
 """Fit the outer edge of a coverage to a declared territory, node by node.
 
-The ground outside the territory takes part in the cleaning like a cell that wins every overlap.
-So nodes where the rim of the cells meets the border of the territory are inserted on both sides,
-what stands out is cut, and what is left open becomes a face that shares its edges with the cells.
+Borders of the cells and of the territory are noded together on the storage lattice and the faces
+between them are handed out: what stands out is cut, what is left open becomes faces that share
+their edges with the cells, and nodes where a border meets the rim are there on both sides.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
-from gridsvc.crs import canonical_geometry, to_metric
+from gridsvc.crs import LATTICE_PER_DEGREE, canonical_geometry, to_metric
 from gridsvc.quality.decisions import ask
 from gridsvc.quality.segments import SegmentTable, ordered
 from gridsvc.quality.shapes import (
@@ -22,65 +22,89 @@ from gridsvc.quality.shapes import (
     inscribed_width,
     inside_of,
     polygonal,
-    usable_polygons,
     wide,
 )
-from gridsvc.types import ObjectArray
+from gridsvc.types import IntArray, ObjectArray
 
 if TYPE_CHECKING:
     from gridsvc.quality.repair_steps import RepairSteps, WideGaps
 
-_MARGIN_DEG = 0.01
-_FINE_M = 1e-4
-_ROUNDS = 5
 _BEYOND = 1.01
 
 
-def outside_of(territory: Any, shapes: ObjectArray) -> Any:
-    """Return the ground around a territory, as far as shapes reach and a margin."""
-    frame = shapely.box(*shapely.total_bounds(np.array([territory, *shapes], dtype=object)))
-    west, south, east, north = frame.bounds
-    around = shapely.box(
-        west - _MARGIN_DEG, south - _MARGIN_DEG, east + _MARGIN_DEG, north + _MARGIN_DEG
-    )
-    return shapely.difference(around, territory)
+def fit_rim(steps: RepairSteps, territory: Any, fill: float, wide_gaps: WideGaps) -> ObjectArray:
+    """Cut what stands out, unless it is wider than ``fill`` metres: that is asked about.
 
-
-def cut_outside(steps: RepairSteps, territory: Any, fill: float, wide_gaps: WideGaps) -> Any:
-    """Cut what stands out; ask about pieces wider than ``fill`` metres.
+    A long open strip along several cells is cut across at each node between two of them, so that
+    every cell can get the part along its own border.
 
     Returns
     -------
-    shapely geometry
-        What lies outside all cells and the territory, edge-matched with the cells.
+    array of Polygon
+        Open ground of the territory, edge-matched with the cells, on the lattice.
     """
     present = np.flatnonzero(~shapely.is_missing(steps.shapes))
     shapes = steps.shapes[present]
-    outside = outside_of(territory, shapes)
+    ground = _allowed(steps, territory, present, fill, wide_gaps)
+    shapely.prepare(ground)
+    shapely.prepare(territory)
+    faces = _faces([*shapely.boundary(shapes), shapely.boundary(territory)])
+    owner = _owners(faces, shapes, ground)
+    open_ = (owner < 0) & shapely.intersects(territory, inside_of(faces))
+    cells = _joined(faces, owner, len(shapes))
+    cuts = _cuts(steps, faces[open_], cells, territory, fill)
+    if len(cuts):
+        faces = _faces([*shapely.boundary(faces), *cuts])
+        owner = _owners(faces, shapes, ground)
+        open_ = (owner < 0) & shapely.intersects(territory, inside_of(faces))
+        cells = _joined(faces, owner, len(shapes))
+    steps.shapes[present] = cells
+    missing = faces[open_]
+    if steps.barred is not None and len(missing):
+        missing = missing[~shapely.intersects(steps.barred, inside_of(missing))]
+    # Finer than the certificate measures, so that nothing stands at its limit.
+    pieces, _ = wide(missing, steps.epsg, THIN_M / 10.0)
+    return pieces
+
+
+def _allowed(
+    steps: RepairSteps, territory: Any, present: IntArray, fill: float, wide_gaps: WideGaps
+) -> Any:
+    """Return the territory and what stays with its cell beyond it for now."""
     kept = []
-    for i in present[~shapely.covered_by(shapes, territory)]:
-        pieces, _ = wide(shapely.intersection(steps.shapes[i], outside), steps.epsg)
-        for piece in pieces:
-            if _stays(steps, int(i), piece, fill, wide_gaps):
-                kept.append(piece)
-    if kept:
-        outside = shapely.difference(outside, shapely.union_all(np.array(kept, dtype=object)))
-    both = np.concatenate([[outside], shapes])
-    for _ in range(_ROUNDS):
-        cleaned = shapely.coverage_clean(  # type: ignore[attr-defined]
-            steps.plane.to(both),
-            snapping_distance=_FINE_M,
-            gap_width=0.0,
-            merge_strategy="min_index",
-        )
-        both = steps.plane.back(np.array(cleaned, dtype=object))
-        full = ~shapely.is_empty(both)
-        if shapely.is_valid(both).all() and shapely.coverage_is_valid(both[full]):
-            break
-        both = np.array([polygonal(g) for g in shapely.make_valid(both)], dtype=object)
-        both[shapely.is_missing(both)] = shapely.Polygon()
-    steps.shapes[present] = usable_polygons(both[1:])
-    return both[0]
+    for i in present[~shapely.covered_by(steps.shapes[present], territory)]:
+        pieces, _ = wide(shapely.difference(steps.shapes[i], territory), steps.epsg)
+        kept += [p for p in pieces if _stays(steps, int(i), p, fill, wide_gaps)]
+    return shapely.union_all(np.array([territory, *kept], dtype=object)) if kept else territory
+
+
+def _faces(lines: list[Any]) -> ObjectArray:
+    """Node lines on the lattice and return the faces between them."""
+    noded = shapely.union_all(np.array(lines, dtype=object), grid_size=1.0 / LATTICE_PER_DEGREE)
+    faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(canonical_geometry(noded))))
+    return np.asarray(ordered(faces), dtype=object)
+
+
+def _owners(faces: ObjectArray, shapes: ObjectArray, ground: Any) -> IntArray:
+    """Return the first cell that holds each face within the ground, -1 where there is none."""
+    inside = inside_of(faces)
+    owner = np.full(len(faces), len(shapes), dtype=np.int64)
+    face, cell = shapely.STRtree(shapes).query(inside, predicate="intersects")
+    np.minimum.at(owner, face, cell)
+    owner[(owner == len(shapes)) | ~shapely.intersects(ground, inside)] = -1
+    return owner
+
+
+def _joined(faces: ObjectArray, owner: IntArray, count: int) -> ObjectArray:
+    """Return the union of each cell's faces, ``None`` for a cell without any."""
+    cells = np.full(count, None, dtype=object)
+    order = np.argsort(owner, kind="stable")
+    begin = np.searchsorted(owner[order], np.arange(count + 1))
+    for i in range(count):
+        mine = faces[order[begin[i] : begin[i + 1]]]
+        if len(mine):
+            cells[i] = polygonal(mine[0] if len(mine) == 1 else shapely.coverage_union_all(mine))
+    return cells
 
 
 def _stays(steps: RepairSteps, i: int, piece: Any, fill: float, wide_gaps: WideGaps) -> bool:
@@ -99,55 +123,28 @@ def _stays(steps: RepairSteps, i: int, piece: Any, fill: float, wide_gaps: WideG
     return answer != "trim"
 
 
-def open_pieces(steps: RepairSteps, territory: Any, outside: Any, fill: float) -> ObjectArray:
-    """Return the faces of the territory in no cell, cut where cells meet at the rim.
-
-    A long open strip along several cells is cut across at each node between two of them, so that
-    every cell gets the part along its own border.
-    """
-    shapes = steps.shapes[~shapely.is_missing(steps.shapes)]
-    table = SegmentTable.of(np.array([*shapes, outside], dtype=object))
-    faces = table.faces()
-    if len(faces) == 0:
-        return faces
-    taken = np.zeros(len(faces), dtype=bool)
-    inside = inside_of(faces)
-    taken[shapely.STRtree(shapes).query(inside, predicate="intersects")[0]] = True
-    taken |= ~shapely.intersects(territory, inside)
-    missing = faces[~taken]
-    if steps.barred is not None and len(missing):
-        missing = shapely.difference(missing, steps.barred)
-    pieces, _ = wide(missing, steps.epsg)
-    if len(pieces) == 0:
-        return pieces
-    return _cut_across(steps, pieces, shapes, territory, fill)
-
-
-def _cut_across(
-    steps: RepairSteps, pieces: ObjectArray, shapes: ObjectArray, territory: Any, fill: float
-) -> ObjectArray:
-    points: Any = shapely.points(_meeting_points(shapes))
-    if len(points) == 0:
-        return pieces
+def _cuts(
+    steps: RepairSteps, missing: ObjectArray, cells: ObjectArray, territory: Any, fill: float
+) -> list[Any]:
+    """Return lines across open strips where cells meet, and the rim of exclusions in them."""
+    lines: list[Any] = []
+    if len(missing) == 0:
+        return lines
+    if steps.barred is not None:
+        barred = shapely.boundary(shapely.intersection(missing, steps.barred))
+        lines += [g for g in barred if g is not None and not shapely.is_empty(g)]
+    points: Any = shapely.points(_meeting_points(cells))
+    touched = np.unique(shapely.STRtree(points).query(missing, predicate="intersects")[1])
+    if len(touched) == 0:
+        return lines
     border = shapely.boundary(steps.plane.to(np.array([territory], dtype=object))[0])
     shapely.prepare(border)
-    tree = shapely.STRtree(points)
-    found: list[Any] = []
-    for piece in pieces:
-        nodes = points[np.sort(tree.query(piece, predicate="intersects"))]
-        across = shapely.shortest_line(steps.plane.to(nodes), border)
-        across = across[(shapely.length(across) > THIN_M) & (shapely.length(across) <= fill)]
-        if len(across) == 0:
-            found.append(piece)
-            continue
-        ends = shapely.get_coordinates(across).reshape(-1, 2, 2)
-        ends[:, 1] = ends[:, 0] + (ends[:, 1] - ends[:, 0]) * _BEYOND
-        lines = steps.plane.back(shapely.linestrings(ends))
-        noded = shapely.union_all(np.array([shapely.boundary(piece), *lines], dtype=object))
-        parts = shapely.get_parts(shapely.polygonize([noded]))
-        parts = parts[shapely.intersects(piece, inside_of(parts))]
-        found += list(parts) if len(parts) else [piece]
-    return ordered(canonical_geometry(np.array(found, dtype=object)))
+    across = shapely.shortest_line(steps.plane.to(points[touched]), border)
+    length = shapely.length(across)
+    across = across[(length > THIN_M) & (length <= fill)]
+    ends = shapely.get_coordinates(across).reshape(-1, 2, 2)
+    ends[:, 1] = ends[:, 0] + (ends[:, 1] - ends[:, 0]) * _BEYOND
+    return [*lines, *steps.plane.back(shapely.linestrings(ends))]
 
 
 def _meeting_points(shapes: ObjectArray) -> Any:

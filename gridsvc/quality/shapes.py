@@ -107,16 +107,19 @@ def usable_polygons(shapes: ObjectArray) -> ObjectArray:
 
 
 def wide(shapes: Any, metric_epsg: int, least_m: float = THIN_M) -> tuple[ObjectArray, FloatArray]:
-    """Return the polygon parts whose mean width exceeds ``least_m`` and their areas in m²."""
+    """Return the polygon parts whose mean width exceeds ``least_m`` and their areas in m².
+
+    The width is measured in the local plane: a node on a long straight edge of longitude/latitude
+    lies millimetres beside the projected edge, and would make a finding of nothing.
+    """
     flat = shapely.get_parts(shapely.get_parts(np.atleast_1d(np.asarray(shapes, dtype=object))))
     flat = flat[(shapely.get_type_id(flat) == _POLYGON) & ~shapely.is_empty(flat)]
     if len(flat) == 0:
         return np.empty(0, dtype=object), np.empty(0)
     flat = ordered(flat)
-    metric = to_metric(flat, metric_epsg)
-    area, length = shapely.area(metric), shapely.length(metric)
-    keep = 2.0 * area > least_m * length
-    return flat[keep], area[keep]
+    ground = LocalPlane.of(flat).to(flat)
+    flat = flat[2.0 * shapely.area(ground) > least_m * shapely.length(ground)]
+    return flat, shapely.area(to_metric(flat, metric_epsg))
 
 
 def degrees_of(metres: float, shapes: ObjectArray) -> float:
