@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import geopandas as gpd
@@ -15,6 +15,7 @@ import shapely
 from shapely.geometry import Point
 
 from gridsvc import crs, layers
+from gridsvc.analysis.inputs import Instant, completed, instant_of, require_lonlat
 from gridsvc.analysis.results import Note, PatrolPlan, PatrolRound, Stop, Turn
 from gridsvc.errors import BadOption, InputError, NothingToWorkOn
 from gridsvc.patrol.bounds import one_tree_bound
@@ -46,8 +47,8 @@ def plan_point_rounds(
     points: gpd.GeoDataFrame,
     network: WalkNetwork,
     *,
-    plan_id: str,
-    created_at: datetime,
+    plan_id: str = "",
+    created_at: Instant | None = None,
     start: Point | None = None,
     start_name: str = "",
     inspectors: int | Sequence[Inspector] = 1,
@@ -69,12 +70,13 @@ def plan_point_rounds(
     Parameters
     ----------
     points : GeoDataFrame
-        Contract POINTS, EPSG:4490.
+        Contract POINTS, EPSG:4490 or 4326. Missing columns and blank ``service_minutes`` take the
+        defaults of the contract; a point without name is called by its key.
     network : WalkNetwork
     plan_id : str
         Grid plan that the area belongs to.
-    created_at : datetime
-        Aware.
+    created_at : datetime, date or str, optional
+        Now when not given; without zone of Asia/Shanghai.
     start : Point, optional
         Where each round begins and ends, EPSG:4490; the point of ``points`` nearest to their
         middle when not given.
@@ -107,7 +109,12 @@ def plan_point_rounds(
         For options out of range.
     NothingToWorkOn
         For more than 500 points.
+    NotLonLat, DuplicateKey
+        If the points are in another CRS or two have one key.
     """
+    require_lonlat(points, "points")
+    points = _whole(points)
+    made_at = instant_of(created_at, "created_at") or datetime.now(UTC)
     walkers = _inspectors(inspectors)
     _check(speed_m_s, max_duration_s, max_snap_m, iterations, window)
     chosen = points_in_window(points, window)
@@ -124,7 +131,7 @@ def plan_point_rounds(
     post = start if start is not None else _middle(chosen, network.epsg)
     if post is None:
         return _plan_of_nothing(
-            dropped, plan_id, created_at, speed_m_s, seed, area_kind, area_code, area_name,
+            dropped, plan_id, made_at, speed_m_s, seed, area_kind, area_code, area_name,
             cells, streets, window, max_snap_m,
         )  # fmt: skip
     if start is None and not start_name:
@@ -182,7 +189,7 @@ def plan_point_rounds(
         seed=seed,
         iterations=count,
         solver=SOLVER,
-        created_at=created_at,
+        created_at=made_at,
         cells=_frame(cells, layers.CELLS),
         streets=_frame(streets, layers.STREETS),
         lower_bound_m=_bound(distances, visited),
@@ -194,6 +201,17 @@ def plan_point_rounds(
     return PatrolPlan(
         **{f: getattr(plan, f) for f in plan.__dataclass_fields__ if f != "verified"},
         verified=findings,
+    )
+
+
+def _whole(points: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return points with all columns that a round reads, at the contract's defaults."""
+    whole: gpd.GeoDataFrame = completed(points, layers.POINTS)
+    minutes = layers.POINTS.column("service_minutes").default
+    return whole.assign(
+        name=whole["name"].where(whole["name"].notna(), whole.index.to_series()),
+        category=whole["category"].where(whole["category"].notna(), ""),
+        service_minutes=whole["service_minutes"].fillna(minutes),
     )
 
 

@@ -209,3 +209,19 @@ def test_geojson_holds_legs_stops_and_figures():
     assert (kinds.count("leg"), kinds.count("stop"), kinds.count("start")) == (8, 7, 1)
     assert document["plan"]["verified"] is True
     assert document["plan"]["total_m"] == round(result.total_m, 1)
+
+
+def test_bare_points_take_the_defaults_of_the_contract():
+    whole = points(PLACES)
+    bare = gpd.GeoDataFrame(geometry=whole.geometry.to_numpy(), crs=4326)
+    result = plan_point_rounds(bare, NET, start=spot(200, 200), iterations=300, window="day")
+    assert result.verified == ()
+    assert (result.plan_id, result.created_at.tzinfo is not None) == ("", True)
+    stops = result.rounds[0].stops
+    assert {s.service_s for s in stops} == {600.0}
+    assert sorted(s.name for s in stops) == [str(i) for i in range(7)]
+    assert result.total_m == pytest.approx(plan().total_m)
+    dated = plan_point_rounds(bare, NET, created_at="2024-05-01T08:00", iterations=300)
+    assert dated.created_at == NOW
+    with pytest.raises(InputError, match=r"\.to_crs\(4490\)"):
+        plan_point_rounds(bare.to_crs(EPSG), NET)
