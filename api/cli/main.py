@@ -16,6 +16,7 @@ from gridsvc.errors import GridsvcError
 FEATURES = {
     "importing": ("import", "repair", "check"),
     "plans": ("plans", "publish", "diff", "export", "sample"),
+    "planning": ("plan", "scheme"),
     "locating": ("locate",),
     "analysis": ("hotspot", "patrol"),
     "mapping": ("map",),
