@@ -7,6 +7,7 @@ can tell afterwards whether it is there entirely, or not at all.
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
@@ -18,6 +19,7 @@ import pandas as pd
 import shapely
 
 from geodata.storage import open_storage
+from gridsvc.errors import StorageError
 from gridsvc.layers import LAYERS, normalize
 from gridsvc.locate import Locator
 from gridsvc.plan.version import GridScheme, PlanStatus, PlanVersion
@@ -29,6 +31,8 @@ STEP = 0.002
 ROWS = 800
 REPAIRS = 40
 KINDS = ("import", "publish", "append")
+REFUSED = 17
+"""Exit code of a writer whose server went away."""
 
 
 def cells(n: int) -> gpd.GeoDataFrame:
@@ -108,6 +112,14 @@ def work_until_killed(url: str, kind: str, first: int, say: Connection) -> None:
             transact(work, kind, n)
             work.commit()
         say.send(("committed", n))
+
+
+def work_until_refused(url: str, kind: str, first: int, say: Connection) -> None:
+    """Do the same until the server is gone, and end with the exit code ``REFUSED``."""
+    try:
+        work_until_killed(url, kind, first, say)
+    except StorageError:
+        sys.exit(REFUSED)
 
 
 def restore_until_killed(url: str, backups: list[str], first: int, say: Connection) -> None:
