@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 import orjson
 import pandas as pd
+import shapely
 from fastapi import APIRouter, Query, Request, Response
 
-from api.dependencies import InstantDep, LanguageDep, PlanDep, ServicesDep, filters
+from api.dependencies import BoxDep, InstantDep, LanguageDep, PlanDep, ServicesDep, filters
 from api.duties.schemas import GapsView, ResponsibleView, responsible_view
 from api.geojson import CSV, answer, csv_bytes, not_modified, request_etag
 from api.pagination import PageDep, cut, next_link
@@ -25,6 +26,8 @@ from gridsvc.errors import (
 )
 from gridsvc.layers import DUTIES, POINTS
 from gridsvc.services.joining import with_chain
+from gridsvc.services.ports import UnitOfWork
+from gridsvc.types import BoundingBox
 
 router = APIRouter(prefix="/api/v1/duties", tags=["duties 责任"])
 
@@ -43,12 +46,15 @@ class PointUnplaced(InputError):
     en = "point {point} lies in no cell ({placement}); name a cell"
 
 
-@router.get("", response_class=Response, responses={**ROWS_RESPONSES, **problem_responses()})
+@router.get(
+    "", response_class=Response, responses={**ROWS_RESPONSES, **problem_responses(NoPlanInForce)}
+)
 def list_duties(
     request: Request,
     services: ServicesDep,
     at: InstantDep,
     page: PageDep,
+    bbox: BoxDep = None,
     role: Annotated[str | None, Query()] = None,
     person: Annotated[str | None, Query(description="Person id.")] = None,
     unit: Annotated[str | None, Query(description="Unit id.")] = None,
@@ -63,7 +69,12 @@ def list_duties(
     history: Annotated[bool, Query(description="Also duties not in force at `at`.")] = False,
     f: FormatDep = None,
 ) -> Response:
-    """List duties in force at an instant (or all of them) ordered by id."""
+    """List duties in force at an instant (or all of them) ordered by id.
+
+    With `bbox` those whose target meets the box in the plan in force at `at`: cells and the areas
+    they belong to, evaluation points, roads by name, rivers by the id of their exclusion. Duties
+    for a class lie nowhere and are left out.
+    """
     kind, code = target_kind, target
     if cell is not None:
         kind, code = "cell", cell
@@ -72,13 +83,16 @@ def list_duties(
     form = chosen_format(request, f, spatial=False)
     # What is in force may change with the minute even when nothing is written.
     minute = None if history else at.replace(second=0, microsecond=0)
-    etag = request_etag(request, services.storage.version_stamp(), form, minute)
+    plan_id = "" if bbox is None else services.locators.plan_at(at).id
+    etag = request_etag(request, services.storage.version_stamp(), form, minute, plan_id)
     known = not_modified(request, etag)
     if known is not None:
         return known
     where = filters(role=role, person_id=person, unit_id=unit, target_kind=kind, target_code=code)
     with services.storage.unit_of_work() as work:
         frame = work.records("duties").frame(where=where or None)
+        if bbox is not None:
+            frame = _within(work, frame, plan_id, bbox)
     if not history:
         frame = duties_in_force(frame, at)
     if page.after is not None:
@@ -92,6 +106,25 @@ def list_duties(
         "links": next_link(request, after),
     }
     return answer(orjson.dumps(body), "application/json", etag)
+
+
+def _within(work: UnitOfWork, duties: pd.DataFrame, plan_id: str, box: BoundingBox) -> pd.DataFrame:
+    """Return the duties whose target meets a box."""
+    cells = work.plans.cells(plan_id, bbox=box)
+    barred = work.plans.exclusions(plan_id)
+    area = shapely.box(box.west, box.south, box.east, box.north)
+    targets: dict[str, pd.Index | pd.Series] = {
+        "cell": cells.index,
+        "community": cells["community_code"],
+        "subdistrict": cells["subdistrict_code"],
+        "point": work.records("points").frame(bbox=box).index,
+        "road": work.records("streets").frame(bbox=box)["name"].dropna(),
+        "river": barred.index[shapely.intersects(barred.geometry.to_numpy(), area)],
+    }
+    keep = (duties["target_kind"] == "city") & bool(len(cells))
+    for kind, codes in targets.items():
+        keep |= (duties["target_kind"] == kind) & duties["target_code"].isin(codes)
+    return duties[keep]
 
 
 @router.get(

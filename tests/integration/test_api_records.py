@@ -227,3 +227,30 @@ def test_bad_questions_get_problems(app_client: Any, url: str, status: int, slug
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["content-language"] == language
         assert answer.json()["type"] == f"/problems/{slug}"
+
+
+def test_duties_of_a_box_are_those_whose_targets_meet_it(app_client: Any, sample_city: Any) -> None:
+    cells, duties = sample_city.cells, sample_city.duties
+    cell = cells.geometry.iloc[100].representative_point()
+    box = (cell.x - 0.002, cell.y - 0.002, cell.x + 0.002, cell.y + 0.002)
+    met = cells[cells.intersects(shapely.box(*box))]
+    points = sample_city.points
+    near = points[points.intersects(shapely.box(*box))]
+    targets = {("cell", c) for c in met.index} | {("point", p) for p in near.index}
+    targets |= {("community", c) for c in met["community_code"]}
+    targets |= {("subdistrict", c) for c in met["subdistrict_code"]}
+    pairs = zip(duties["target_kind"], duties["target_code"], strict=True)
+    kinds = ("cell", "point", "community", "subdistrict", "city")
+    wanted = {
+        str(key)
+        for key, (kind, code) in zip(duties.index, pairs, strict=True)
+        if (kind, code) in targets or kind == "city"
+    }
+    url = f"/api/v1/duties?history=true&limit=5000&bbox={','.join(map(str, box))}"
+    rows = app_client.get(url).json()["rows"]
+    assert {r["duty_id"] for r in rows if r["target_kind"] in kinds} == wanted
+    assert 0 < len(wanted) < len(duties)
+    assert len({r["target_kind"] for r in rows}) > 1
+    away = app_client.get("/api/v1/duties?bbox=0,0,1,1").json()
+    assert away["rows"] == []
+    assert app_client.get("/api/v1/duties?at=1990-01-01&bbox=0,0,1,1").status_code == 404
