@@ -46,6 +46,8 @@ class ImportChoices:
         Metres.
     strict_units : bool
         Refuse units that are not there instead of creating them.
+    allow_unknown : bool
+        Keep kinds of points and status of cases that the catalogues do not have.
     """
 
     scheme: str = ""
@@ -73,6 +75,8 @@ class ImportChoices:
     repair: bool = True
     keep_exclusions: bool = True
     dry_run: bool = False
+    number: bool = False
+    allow_unknown: bool = False
 
     def open(self, path: Path, settings: Settings) -> RawLayer:
         """Read the file to be imported.
@@ -139,6 +143,8 @@ class ImportChoices:
         exclusions: RawLayer | None = None,
     ) -> ImportOptions:
         """Return the options of the import use case."""
+        from geodata.reference import point_category_names
+
         return ImportOptions(
             scheme=self.scheme or settings.grid.scheme,
             title=self.title,
@@ -162,4 +168,7 @@ class ImportChoices:
             unknown_units="refuse" if self.strict_units else "create",
             repair=self.repair,
             keep_exclusions=self.keep_exclusions,
+            number=self.number,
+            point_categories=point_category_names(),
+            allow_unknown=self.allow_unknown,
         )

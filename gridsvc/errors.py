@@ -7,7 +7,7 @@ problems and ``api/cli`` to exit codes, both by class.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 Language = Literal["zh", "en"]
@@ -86,8 +86,11 @@ class CrsMissing(InputError):
 class CrsMismatch(InputError):
     """Two layers that must share a coordinate system do not."""
 
-    zh = "坐标系不一致:{found},应为 {expected}"
-    en = "coordinate systems differ: {found}, expected {expected}"
+    zh = "坐标系不一致:{found},应为 {expected};请先用 .to_crs(4490) 转换(没有坐标系时先 .set_crs)"
+    en = (
+        "coordinate systems differ: {found}, expected {expected}; "
+        "convert with .to_crs(4490) first (.set_crs where none is stated)"
+    )
 
 
 class WrongCrs(InputError):
@@ -162,6 +165,11 @@ class Fault:
         What is wrong.
     way_out_zh, way_out_en : str
         What the person can do about it.
+    sheet_row : int or None
+        Row of the sheet as spreadsheets show it, header and blank rows counted; ``None`` for
+        sources that are no sheet.
+    refers : int or None
+        Row number, as ``row``, of another record that the problem names.
     """
 
     row: int | None
@@ -171,18 +179,39 @@ class Fault:
     problem_en: str
     way_out_zh: str
     way_out_en: str
+    sheet_row: int | None = None
+    refers: int | None = None
+
+    def on_sheet(self, rows: Sequence[int]) -> Fault:
+        """Return the fault with the row of the sheet, given the sheet row of each record."""
+        if self.row is None or self.sheet_row is not None or self.row > len(rows):
+            return self
+        zh, en = self.problem_zh, self.problem_en
+        if self.refers is not None:
+            there = rows[self.refers - 1]
+            zh = zh.replace(f"第 {self.refers} 行", f"表格第 {there} 行")
+            en = en.replace(f"row {self.refers}", f"sheet row {there}")
+        return replace(self, sheet_row=int(rows[self.row - 1]), problem_zh=zh, problem_en=en)
+
+    def place(self, language: Language = "zh") -> str:
+        """Return where it is: the row of the sheet, the record, or the whole source."""
+        if self.row is None:
+            return "整个文件" if language == "zh" else "whole file"
+        if self.sheet_row is not None:
+            return (
+                f"表格第 {self.sheet_row} 行" if language == "zh" else f"sheet row {self.sheet_row}"
+            )
+        return f"第 {self.row} 行" if language == "zh" else f"row {self.row}"
 
     def text(self, language: Language = "zh") -> str:
         """Return ``row, field: problem; way out`` in one language."""
         if language == "zh":
-            place = "整个文件" if self.row is None else f"第 {self.row} 行"
             field = f",字段 {self.field}" if self.field else ""
             value = f"(“{self.value}”)" if self.value else ""
-            return f"{place}{field}{value}:{self.problem_zh};{self.way_out_zh}"
-        place = "whole file" if self.row is None else f"row {self.row}"
+            return f"{self.place('zh')}{field}{value}:{self.problem_zh};{self.way_out_zh}"
         field = f", field {self.field}" if self.field else ""
         value = f" ('{self.value}')" if self.value else ""
-        return f"{place}{field}{value}: {self.problem_en}; {self.way_out_en}"
+        return f"{self.place('en')}{field}{value}: {self.problem_en}; {self.way_out_en}"
 
 
 class RejectedRows(InputError):
@@ -203,6 +232,12 @@ class RejectedRows(InputError):
             listing_en="\n".join(f.text("en") for f in faults[:shown])
             + (f"\n… and {more} more" if more else ""),
         )
+
+    def on_sheet(self, rows: Sequence[int] | None) -> RejectedRows:
+        """Return the error with rows of the sheet; the same where the source is none."""
+        if rows is None:
+            return self
+        return RejectedRows(source=self.source, faults=[f.on_sheet(rows) for f in self.faults])
 
 
 class DecisionNeeded(InputError):
@@ -274,11 +309,27 @@ class IllegalTransition(ConflictError):
     en = "{kind} {key} cannot go from '{current}' to '{target}'"
 
 
+class AlreadyPublished(IllegalTransition):
+    """A published plan cannot be published again."""
+
+    zh = "方案 {plan} 已发布,{since} 起生效;调整请导入新版本"
+    en = "plan {plan} is published, in force from {since}; import a new version to change it"
+
+
 class PlanNotPublishable(ConflictError):
     """Findings of the certificate stand in the way of publication."""
 
-    zh = "方案 {plan} 不能发布:证书有 {count} 项未通过({rules})"
-    en = "plan {plan} cannot be published: {count} findings stand ({rules})"
+    zh = (
+        "方案 {plan} 不能发布:证书有 {count} 项未通过({rules_zh});"
+        "请运行 gridsvc check {plan} --findings 文件 查看每处问题"
+    )
+    en = (
+        "plan {plan} cannot be published: {count} findings stand ({rules}); "
+        "run gridsvc check {plan} --findings FILE to see each of them"
+    )
+
+    def __init__(self, *, rules: str, rules_zh: str = "", **fields: Any) -> None:
+        super().__init__(rules=rules, rules_zh=rules_zh or rules, **fields)
 
 
 class StaleVersion(ConflictError):

@@ -395,6 +395,7 @@ def _keys(frame: pd.DataFrame, layer: Layer, faults: list[Fault]) -> list[str]:
                     f"repeats row {first[key]}",
                     "请保留一行或改用新编号",
                     "keep one of the rows or give a new key",
+                    refers=first[key],
                 )
             )
     return [str(t) for t in texts]

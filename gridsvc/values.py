@@ -31,12 +31,13 @@ _TRUE = {"1", "true", "t", "yes", "y", "是"}
 _FALSE = {"0", "false", "f", "no", "n", "否", ""}
 
 
-def fault(row: int | None, field: str, value: Any, *texts: str) -> Fault:
+def fault(row: int | None, field: str, value: Any, *texts: str, refers: int | None = None) -> Fault:
     """Return a fault with its value shortened to 80 characters.
 
-    ``texts`` are problem (zh, en) and way out (zh, en).
+    ``texts`` are problem (zh, en) and way out (zh, en); ``refers`` is another row they name.
     """
-    return Fault(row, field, str(value)[:80], *texts)
+    zh, en, out_zh, out_en = texts
+    return Fault(row, field, str(value)[:80], zh, en, out_zh, out_en, refers=refers)
 
 
 def is_missing(values: pd.Series) -> pd.Series:

@@ -94,9 +94,16 @@ def import_command(
     strict_units: Annotated[
         bool, typer.Option("--strict-units", help="未知单位即报错 refuse unknown units")
     ] = False,
+    allow_unknown: Annotated[
+        bool,
+        typer.Option("--allow-unknown", help="保留目录外的点位类别和案件状态 keep local values"),
+    ] = False,
     no_repair: Annotated[bool, typer.Option("--no-repair", help="不修复 take as drawn")] = False,
     drop_exclusions: Annotated[
         bool, typer.Option("--drop-exclusions", help="不沿用现行方案的例外区域 begin without them")
+    ] = False,
+    number: Annotated[
+        bool, typer.Option("--number", help="为无编码的网格编码 issue codes where there is none")
     ] = False,
     log: Annotated[
         Path | None, typer.Option("--log", help="修复记录导出为图层 repairs as a layer")
@@ -135,6 +142,8 @@ def import_command(
         repair=not no_repair,
         keep_exclusions=not drop_exclusions,
         dry_run=dry_run,
+        number=number,
+        allow_unknown=allow_unknown,
     )
     one_of("--as", as_layer, *AS_LAYERS)
     if len(files) > 1 and as_layer in ("cells", "communities", "subdistricts"):

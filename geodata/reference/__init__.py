@@ -118,6 +118,15 @@ def point_categories() -> tuple[PointCategory, ...]:
 
 
 @lru_cache(maxsize=1)
+def point_category_names() -> dict[str, tuple[str, ...]]:
+    """Return the names by which files call each kind of evaluation point, the usual one first."""
+    return {
+        r["category"]: (r["name_zh"], r["name_en"], *r["aliases"].split())
+        for r in _rows("point_categories")
+    }
+
+
+@lru_cache(maxsize=1)
 def staff_sources() -> tuple[StaffSource, ...]:
     """Return the eight sources of grid staff."""
     return tuple(

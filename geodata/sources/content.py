@@ -18,6 +18,7 @@ class Content:
 
     ``geometry`` is ``None`` for a table without coordinates. ``datum`` is a datum that the file
     itself states; ``x_field``, ``y_field`` are the columns that held coordinates.
+    ``sheet_rows`` are the rows of a sheet that records stand in, counted from 1.
     """
 
     attributes: pd.DataFrame
@@ -29,6 +30,7 @@ class Content:
     x_field: str | None = None
     y_field: str | None = None
     notes: list[Note] = field(default_factory=list)
+    sheet_rows: list[int] | None = None
 
 
 def refuse(source: str, zh: str, en: str, hint_zh: str, hint_en: str) -> UnreadableSource:

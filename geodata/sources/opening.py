@@ -18,7 +18,7 @@ from geodata.sources.content import Content, choose_layer, refuse
 from geodata.sources.encodings import sibling
 from geodata.sources.georeference import Swap, georeference
 from gridsvc.crs import STORAGE_EPSG
-from gridsvc.errors import EmptySource
+from gridsvc.errors import EmptySource, RejectedRows
 from gridsvc.services.raw import RawLayer
 from gridsvc.types import Datum
 
@@ -105,18 +105,22 @@ def open_source(
         x_field=content.x_field,
         y_field=content.y_field,
         notes=tuple(content.notes),
+        sheet_rows=content.sheet_rows,
     )
     if content.geometry is None or not np.any(content.geometry != None):  # noqa: E711 - array
         return _without_places(raw, content)
-    placed = georeference(
-        content.geometry,
-        source=name,
-        own=content.crs,
-        crs=crs,
-        datum=datum or content.datum,
-        swap=swap,
-        field=content.x_field or "geometry",
-    )
+    try:
+        placed = georeference(
+            content.geometry,
+            source=name,
+            own=content.crs,
+            crs=crs,
+            datum=datum or content.datum,
+            swap=swap,
+            field=content.x_field or "geometry",
+        )
+    except RejectedRows as error:
+        raise error.on_sheet(content.sheet_rows) from None
     frame = gpd.GeoDataFrame(raw.frame, geometry=_named(placed.geometry), crs=STORAGE_EPSG)
     return replace(
         raw,

@@ -53,14 +53,35 @@ def read_csv(path: Path, *, encoding: str | None, columns: Mapping[str, str]) ->
     except csv.Error:
         separator = ","
     csv.field_size_limit(2**31 - 1)
-    rows = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if r]
-    if not rows:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    numbered = [(i, r) for i, r in enumerate(reader, start=1) if r]
+    if not numbered:
         raise EmptySource(source=path.name)
-    table = text_table(rows, path.name)
-    content = locate_columns(table, columns, source=path.name)
+    content = numbered_table(numbered, columns, source=path.name)
     content.encoding = codec
     if note is not None:
         content.notes.append(note)
+    return content
+
+
+def numbered_table(
+    numbered: list[tuple[int, list[str]]], columns: Mapping[str, str], *, source: str
+) -> Content:
+    """Return the content of rows with their numbers in the sheet, the header first.
+
+    Raises
+    ------
+    EmptySource
+    RejectedRows
+        Naming rows as the sheet numbers them.
+    """
+    sheet_rows = [i for i, _ in numbered[1:]]
+    try:
+        table = text_table([r for _, r in numbered], source)
+        content = locate_columns(table, columns, source=source)
+    except RejectedRows as error:
+        raise error.on_sheet(sheet_rows) from None
+    content.sheet_rows = sheet_rows
     return content
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from geodata.sources.archives import check_archive
 from geodata.sources.content import Content, choose_layer, refuse
-from geodata.sources.tables import locate_columns, text_table
+from geodata.sources.tables import numbered_table
 from gridsvc.errors import EmptySource, UnreadableSource
 from gridsvc.services.raw import Note
 
@@ -89,10 +89,10 @@ def read_xlsx(
                 f"the header is in line {lines[header]}; the lines above were not read",
             )
         )
-    kept = rows[header:]
+    kept = list(zip(lines[header:], rows[header:], strict=True))
     if not kept:
         raise EmptySource(source=path.name)
-    content = locate_columns(text_table(kept, path.name), columns, source=path.name)
+    content = numbered_table(kept, columns, source=path.name)
     content.layer = name
     content.notes += notes
     return content

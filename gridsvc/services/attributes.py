@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,8 @@ class Reading:
     table: pd.DataFrame
     faults: list[Fault] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    sheet_rows: Sequence[int] | None = None
+    unread: set[tuple[int | None, str | None]] = field(default_factory=set)
 
     def shown(self, name: str) -> str:
         """Return how a person knows a field: the column of the file, else the field."""
@@ -42,9 +44,8 @@ class Reading:
     def refuse(self) -> None:
         """Raise ``RejectedRows`` if there are faults."""
         if self.faults:
-            raise RejectedRows(
-                source=self.source, faults=sorted(self.faults, key=lambda f: f.row or 0)
-            )
+            faults = sorted(self.faults, key=lambda f: f.row or 0)
+            raise RejectedRows(source=self.source, faults=faults).on_sheet(self.sheet_rows)
 
 
 def read_attributes(
@@ -87,7 +88,8 @@ def read_attributes(
     named = set(stated.values())
     candidates = [c for c in frame.columns if c in filled or c in named]
     fields = match_fields(candidates, as_layer, stated, source=raw.source)
-    reading = Reading(raw.source, candidates, fields, pd.DataFrame(index=frame.index))
+    table = pd.DataFrame(index=frame.index)
+    reading = Reading(raw.source, candidates, fields, table, sheet_rows=raw.sheet_rows)
     kinds = {} if layer is None else {c.name: c.kind for c in layer.columns}
     for name, column in fields.items():
         kind = kinds.get(name, "text")
@@ -107,13 +109,14 @@ def _typed(
     elif name in _CODES:
         parsed = values.codes(column, shown)
     elif name in _NAMES:
-        parsed = values.names(column, shown)
+        parsed = values.names(column, shown, rows=reading.sheet_rows)
     elif kind == "boolean":
         parsed = values.Parsed(list(column))
     else:
         parsed = values.Parsed(values.texts(column))
     reading.faults += parsed.faults
     reading.notes += parsed.notes
+    reading.unread |= {(row, shown) for row in parsed.unread}
     return pd.Series(parsed.values, index=column.index, dtype=object)
 
 
@@ -141,18 +144,52 @@ def require(reading: Reading, layer: Layer | str, *names: str) -> None:
             reading.faults.append(missing_field(layer, name, reading.columns))
 
 
-def in_contract(frame: pd.DataFrame, layer: Layer, reading: Reading) -> pd.DataFrame:
+def in_contract(
+    frame: pd.DataFrame, layer: Layer, reading: Reading, *, rows: Sequence[int] | None = None
+) -> pd.DataFrame:
     """Return the frame in contract form; faults are named by the columns of the file.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    layer : Layer
+    reading : Reading
+        Its faults so far are named together with those of the contract. Where a whole column is
+        missing, that alone is said.
+    rows : sequence of int, optional
+        Row number in the source (from 1) of each row of the frame, where they differ.
 
     Raises
     ------
     RejectedRows
     """
+    if any(f.row is None for f in reading.faults):
+        reading.refuse()
+    told = reading.unread | {(f.row, f.field) for f in reading.faults}
+    ready: pd.DataFrame | None = None
     try:
-        return normalize(frame, layer, source=reading.source)
+        ready = normalize(frame, layer, source=reading.source)
     except RejectedRows as error:
-        reading.faults += [
-            replace(f, field=reading.shown(f.field)) if f.field else f for f in error.faults
-        ]
+        for fault in error.faults:
+            named = _in_source(fault, reading, rows)
+            if (named.row, named.field) not in told:
+                reading.faults.append(named)
     reading.refuse()
-    raise AssertionError("a refusal without faults")
+    assert ready is not None  # noqa: S101 - a refusal has faults
+    return ready
+
+
+def _in_source(fault: Fault, reading: Reading, rows: Sequence[int] | None) -> Fault:
+    """Return a fault of the contract with the column and row of the source."""
+    shown = reading.shown(fault.field) if fault.field else fault.field
+    if rows is None or fault.row is None:
+        return replace(fault, field=shown)
+    row, refers = rows[fault.row - 1], fault.refers
+    if refers is None:
+        return replace(fault, field=shown, row=row)
+    there = rows[refers - 1]
+    return replace(
+        fault, field=shown, row=row, refers=there,
+        problem_zh=fault.problem_zh.replace(f"第 {refers} 行", f"第 {there} 行"),
+        problem_en=fault.problem_en.replace(f"row {refers}", f"row {there}"),
+    )  # fmt: skip

@@ -12,12 +12,13 @@ import shapely
 
 from gridsvc.codes import CellCode
 from gridsvc.crs import STORAGE_EPSG, canonical_geometry, to_metric
-from gridsvc.errors import Fault, InvalidCode
+from gridsvc.errors import Fault, InputError, InvalidCode
 from gridsvc.layers import CELLS, EXCLUSIONS
 from gridsvc.plan.version import CodeSystem
 from gridsvc.quality import RepairResult, repair
 from gridsvc.services.attributes import Reading, in_contract, read_attributes
 from gridsvc.services.fields import missing_field
+from gridsvc.services.import_numbers import by_row, stand_in_codes
 from gridsvc.services.import_parents import by_parent, hierarchy_columns, one_spelling
 from gridsvc.services.import_shapes import no_area, polygons_of
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
@@ -73,6 +74,8 @@ def read_cells(
     reading = read_attributes(raw, as_layer, options, layer=layer)
     geometry = polygons_of(raw, reading, "cells")
     table = reading.table.copy()
+    if options.number and as_layer == "cells":
+        table = stand_in_codes(table)
     if "code" not in table.columns:
         reading.faults.append(missing_field(as_layer, "code", reading.columns))
         reading.refuse()
@@ -202,6 +205,13 @@ def read_exclusions(raw: RawLayer, options: ImportOptions) -> gpd.GeoDataFrame:
 def _code_system(
     codes: pd.Series, as_layer: str, options: ImportOptions, scheme_system: CodeSystem | None
 ) -> CodeSystem:
+    if options.number:
+        if "free" in (options.code_system, scheme_system):
+            raise InputError(
+                reason="--number 只用于 15 位编码的网格体系 · "
+                "--number is for schemes of 15-digit codes"
+            )
+        return "cn"
     if options.code_system != "auto":
         return options.code_system
     if scheme_system is not None:
@@ -227,7 +237,7 @@ def _areas_as_cells(table: pd.DataFrame, as_layer: str, system: CodeSystem) -> p
 
 def _check_codes(codes: pd.Series, reading: Reading) -> None:
     for row, code in enumerate(codes, start=1):
-        if code is None:
+        if code is None or by_row(code):
             continue
         try:
             CellCode.parse(str(code))
@@ -283,6 +293,7 @@ def _without_repeats(
                     f"只留第一行用 --decide {code}=first",
                     f"give it another code; parts of one cell: --decide {code}=merge, "
                     f"keep the first row only: --decide {code}=first",
+                    refers=first,
                 )
             )
     return table[keep], geometry[keep]

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from gridsvc.crs import STORAGE_EPSG
-from gridsvc.errors import InputError
+from gridsvc.errors import BadOption, Fault
 from gridsvc.layers import LAYERS, Layer, Placement
 from gridsvc.services.attributes import Reading, in_contract, read_attributes, require
 from gridsvc.services.import_placement import placed_rows
 from gridsvc.services.import_references import class_codes, references, unit_ids
 from gridsvc.services.import_shapes import record_shapes, single_lines
+from gridsvc.services.import_terms import case_status, point_categories
 from gridsvc.services.ports import UnitOfWork
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
 from gridsvc.types import Progress
@@ -72,17 +73,25 @@ def read_records(
         new_units = unit_ids(work, reading, options)
     if as_layer == "cases" and "class_code" in reading.table:
         class_codes(work, reading)
+    if as_layer == "cases" and "status" in reading.table:
+        case_status(reading, options)
+    if as_layer == "points" and "category" in reading.table:
+        point_categories(work, reading, options)
     if as_layer == "visits" and "point_id" in reading.table:
         known = work.records("points").frame()
         references(reading, "point_id", [str(k) for k in known.index], "测评点", "evaluation point")
-    reading.refuse()
-    table = reading.table
+    if not options.replace:
+        _existing(work, reading, layer)
+    table, rows = reading.table, None
     if as_layer == "units":
-        table = _distinct(table, reading)
+        table, rows = _distinct(table, reading)
     if layer.geometry == "line":
+        if reading.faults:
+            reading.refuse()
         table, geometry = single_lines(table, geometry, layer)
     frame = _with_source(table, geometry, raw, layer)
-    frame = in_contract(frame, layer, reading)
+    # What is wrong with keys and values is told together with what was found so far.
+    frame = in_contract(frame, layer, reading, rows=rows)
     placements: dict[str, int] = {}
     if as_layer in PLACED:
         progress("place", 0.5)
@@ -124,9 +133,37 @@ def _keys(reading: Reading, raw: RawLayer, layer: Layer) -> None:
     )
 
 
-def _distinct(table: pd.DataFrame, reading: Reading) -> pd.DataFrame:
-    """Keep one of several rows that say the same, as when units are taken from a list of points."""
-    same = table.drop_duplicates(ignore_index=True)
+def _existing(work: UnitOfWork, reading: Reading, layer: Layer) -> None:
+    """Note a fault for each row whose key is stored already."""
+    repository = work.records(layer.name)
+    given = reading.table[layer.key]
+    keys = sorted({str(k) for k in given.dropna()})
+    if not keys or not repository.count():
+        return
+    stored = set(map(str, repository.frame(where={layer.key: keys}).index))
+    for row, key in enumerate(given, start=1):
+        if key is not None and str(key) in stored:
+            reading.faults.append(
+                Fault(
+                    row,
+                    reading.shown(layer.key),
+                    str(key)[:80],
+                    "该编号已导入",
+                    "a record of this key is there already",
+                    "要替换已有记录请用 --replace,否则删除该行或改用新编号",
+                    "use --replace to replace it, or remove the row or give it a new key",
+                )
+            )
+
+
+def _distinct(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, list[int]]:
+    """Keep one of several rows that say the same, as when units are taken from a list of points.
+
+    Returns the rows kept and their numbers in the source.
+    """
+    kept = ~table.duplicated()
+    rows = [i for i, keep in enumerate(kept, start=1) if keep]
+    same = table[kept].reset_index(drop=True)
     if len(same) < len(table):
         reading.notes.append(
             Note(
@@ -134,7 +171,7 @@ def _distinct(table: pd.DataFrame, reading: Reading) -> pd.DataFrame:
                 f"{len(table) - len(same)} repeated rows were merged",
             )
         )
-    return same
+    return same, rows
 
 
 def _with_source(
@@ -153,8 +190,13 @@ def _with_source(
 
 
 def check_layer(as_layer: str, known: Iterable[str]) -> None:
-    """Raise ``InputError`` for an ``--as`` value that is none."""
+    """Raise ``BadOption`` for an ``--as`` value that is none."""
     names = sorted(known)
     if as_layer not in names:
         listing = ", ".join(names)
-        raise InputError(reason=f"--as {as_layer}:可用 {listing} · use one of {listing}")
+        raise BadOption(
+            option="--as",
+            value=as_layer,
+            reason_zh=f"可用 {listing}",
+            reason_en=f"use one of {listing}",
+        )

@@ -95,6 +95,9 @@ def class_codes(work: UnitOfWork, reading: Reading) -> None:
         if found is None:
             near = _near(text, [*codes, *[str(n) for n in catalogue["name"]]])
             shown = [x for x in labels if x.split(" ")[0] in near or x.split(" ", 1)[1] in near]
+            # Spreadsheets take leading zeros away: that code comes before all others.
+            lost = [x for x in labels if text.isdigit() and x.split(" ")[0] == text.zfill(5)]
+            shown = [*lost, *[x for x in shown if x not in lost]]
             tip_zh = "请用类别代码" if key in twice else "请核对类别代码"
             reading.faults.append(
                 Fault(

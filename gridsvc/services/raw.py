@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -54,6 +54,8 @@ class RawLayer:
     invalid : Series or None
         True where coordinates are given but cannot be a place on earth.
     notes : tuple of Note
+    sheet_rows : sequence of int or None
+        Of tables, the row of the sheet that each record stands in, as spreadsheets number them.
     """
 
     frame: gpd.GeoDataFrame | pd.DataFrame
@@ -69,6 +71,7 @@ class RawLayer:
     y_field: str | None = None
     invalid: pd.Series | None = None
     notes: tuple[Note, ...] = ()
+    sheet_rows: Sequence[int] | None = None
 
     @property
     def spatial(self) -> bool:
@@ -133,6 +136,12 @@ class ImportOptions:
         ``False`` takes cells as drawn (canonical coordinates only).
     keep_exclusions : bool
         Without ``exclusions``, those of the plan in force stay registered.
+    number : bool
+        Issue 15-digit codes to cells that have a community but no code.
+    point_categories : mapping
+        Known kinds of points: code to names; without any, kinds are not checked.
+    allow_unknown : bool
+        Keep kinds of points and status of cases that are not known.
     """
 
     scheme: str = "main"
@@ -157,6 +166,9 @@ class ImportOptions:
     unknown_units: Literal["create", "refuse"] = "create"
     repair: bool = True
     keep_exclusions: bool = True
+    number: bool = False
+    point_categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    allow_unknown: bool = False
 
     def as_dict(self) -> Json:
         """Return the choices as a JSON document, layers by name and digest."""
@@ -184,6 +196,8 @@ class ImportOptions:
             "unknown_units": self.unknown_units,
             "repair": self.repair,
             "keep_exclusions": self.keep_exclusions,
+            "number": self.number,
+            "allow_unknown": self.allow_unknown,
         }
 
 

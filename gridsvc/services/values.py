@@ -23,7 +23,8 @@ _ISO = re.compile(
     r"\s*(Z|[+-]\d{2}:?\d{2})?$"
 )
 _YEAR_FIRST = re.compile(
-    r"^(\d{4})[/.年](\d{1,2})[/.月](\d{1,2})日?(?:\s*(\d{1,2})[:时](\d{1,2})(?:[:分](\d{1,2})秒?)?分?)?"
+    r"^(\d{4})[/.年](\d{1,2})[/.月](\d{1,2})日?"
+    r"(?:\s*(\d{1,2})(?:[:时点](\d{1,2})(?:[:分](\d{1,2})秒?)?分?|[时点]整?))?"
     r"\s*(AM|PM|上午|下午)?$"
 )
 _YEAR_LAST = re.compile(
@@ -39,11 +40,15 @@ _EXCEL_RANGE = (15000.0, 80000.0)
 
 @dataclass(slots=True)
 class Parsed:
-    """Values of one column, with what was wrong and what should be known."""
+    """Values of one column, with what was wrong and what should be known.
+
+    ``unread`` are rows (from 1) that one fault of another row speaks for.
+    """
 
     values: list[Any]
     faults: list[Fault] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)
 
 
 def blank(value: Any) -> bool:
@@ -60,17 +65,18 @@ def texts(column: pd.Series) -> list[str | None]:
     return [None if blank(v) else plain_text(v) for v in column]
 
 
-def names(column: pd.Series, name: str) -> Parsed:
+def names(column: pd.Series, name: str, *, rows: Sequence[int] | None = None) -> Parsed:
     """Return names without the full-width blanks that offices pad them with.
 
     Everything else stays as it is written; variant characters are a matter of matching only.
+    ``rows`` are the numbers of the rows in messages, 1, 2, … when not given.
     """
     parsed = Parsed(texts(column))
     padded = [i for i, v in enumerate(parsed.values) if v is not None and "\u3000" in v]
     for i in padded:
         parsed.values[i] = parsed.values[i].replace("\u3000", "")
     if padded:
-        listing = ", ".join(str(i + 1) for i in padded[:20])
+        listing = ", ".join(str(i + 1 if rows is None else rows[i]) for i in padded[:20])
         parsed.notes.append(Note(f"{name}:{len(padded)} 行去掉了全角空格(第 {listing} 行)",
                                  f"{name}: full-width blanks taken out of {len(padded)} rows "
                                  f"({listing})"))  # fmt: skip
@@ -238,6 +244,8 @@ def _year_last(
                 "请用 --date-order mdy(月/日/年)或 dmy(日/月/年)说明",
                 "state it with --date-order mdy (month/day/year) or dmy (day/month/year)",
             ))  # fmt: skip
+            # One fault speaks for all of these rows: they are not empty on top of it.
+            parsed.unread = [i + 1 for i, _, _ in pending]
             return
         order = "dmy" if day_first else "mdy"
         shown = ("日/月/年", "day/month/year") if day_first else ("月/日/年", "month/day/year")

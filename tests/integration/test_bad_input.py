@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import shapely
 
+from geodata.reference import point_category_names
 from geodata.sources import open_source
 from gridsvc.errors import (
     EmptySource,
@@ -203,7 +204,12 @@ def test_every_fault_of_a_file_is_listed_at_once(city: Storage, tmp_path: Path) 
             ",06011,,117.605,26.205"]  # fmt: skip
     path = text(tmp_path, CASES + "\n".join(rows) + "\n")
     error = refused(city, lambda: run(city, path, "cases"), RejectedRows, "99999", "GESTERN")
-    assert {f.row for f in error.faults} == {2}
+    assert {(f.row, f.field) for f in error.faults} == {
+        (2, "案件编号"), (2, "小类代码"), (2, "上报时间"), (3, "案件编号"), (3, "上报时间"),
+    }  # fmt: skip
+    assert "表格第 3 行" in error.text("zh")
+    assert "与表格第 2 行重复" in error.text("zh")
+    assert "repeats sheet row 2" in error.text("en")
     fixed = text(tmp_path, CASES + "\n".join([rows[0], rows[0], rows[2]]) + "\n")
     error = refused(city, lambda: run(city, fixed, "cases"), RejectedRows, "案件编号")
     assert [(f.row, f.field) for f in error.faults] == [
@@ -302,3 +308,38 @@ def test_rows_outside_are_kept_with_the_reason(city: Storage, tmp_path: Path) ->
     assert cases.loc["2", "cell_code"] == "350404001001001"
     assert np.isnan(cases.loc["4", "source_x"])
     assert cases.loc["6", "source_x"] == 217.6
+
+
+def test_kinds_of_points_by_code_or_name_and_none_else(city: Storage, tmp_path: Path) -> None:
+    head = "点位编号,名称,类别,经度,纬度\n"
+    known = point_category_names()
+    rows = ["1,甲,菜市场,117.605,26.205", "", "2,乙,外星人,117.605,26.205"]
+    path = text(tmp_path, head + "\n".join(rows) + "\n")
+    error = refused(
+        city,
+        lambda: run(city, path, "points", point_categories=known),
+        RejectedRows, "外星人", "--allow-unknown",
+    )  # fmt: skip
+    # The blank line counts: the row is the fourth of the sheet, the second record.
+    assert [(f.row, f.sheet_row, f.field) for f in error.faults] == [(2, 4, "类别")]
+    run(city, path, "points", point_categories=known, allow_unknown=True)
+    with city.unit_of_work() as work:
+        assert list(work.records("points").frame()["category"]) == ["market", "外星人"]
+    # What the city has allowed once is known from then on.
+    again = text(tmp_path, head + "3,丙,外星人,117.605,26.205\n", "b.csv")
+    assert run(city, again, "points", point_categories=known).imported == 1
+
+
+def test_status_and_lost_zeros(city: Storage, tmp_path: Path) -> None:
+    head = CASES.replace("\n", ",状态\n")
+    place = "2018年5月1日 8时,117.605,26.205"
+    path = text(tmp_path, f"{head}1,6010,{place},已结案\n2,06010,{place},飞走了\n")
+    error = refused(city, lambda: run(city, path, "cases"), RejectedRows, "飞走了")
+    assert [(f.row, f.field) for f in error.faults] == [(1, "小类代码"), (2, "状态")]
+    assert error.faults[0].way_out_zh.startswith("相近的类别:06010 暴露垃圾")
+    fixed = text(tmp_path, f"{head}1,06010,{place},已结案\n")
+    run(city, fixed, "cases")
+    with city.unit_of_work() as work:
+        case = work.records("cases").get("1")
+    assert case["status"] == "closed"
+    assert str(case["reported_at"]) == "2018-05-01 00:00:00+00:00"
