@@ -137,6 +137,29 @@ _RULES = (
     ),
 )  # fmt: skip
 
+TITLES_ZH: dict[str, str] = {
+    "no_cells": "没有网格",
+    "invalid_geometry": "几何无效",
+    "empty_geometry": "没有面积",
+    "not_polygon": "不是面",
+    "overlap": "重叠",
+    "unmatched_edge": "边界节点不一致",
+    "sliver": "窄缝",
+    "gap": "空洞",
+    "uncovered_territory": "辖区未覆盖",
+    "outside_territory": "超出辖区",
+    "over_exclusion": "压占例外区",
+    "multipart": "多块未登记",
+    "hole": "内洞未登记",
+    "duplicate_code": "编码重复",
+    "bad_code": "编码无效",
+    "code_outside_parent": "编码与上级不符",
+    "orphan_parent": "缺少上级",
+    "parent_conflict": "上级矛盾",
+    "parent_not_union": "上级不等于下级之并",
+}
+"""Short Chinese name of each rule, for messages that list rules."""
+
 RULES: dict[str, Rule] = {rule.name: rule for rule in _RULES}
 COLUMNS = ("rule", "severity", "cells", "measure", "unit", "message_zh", "message_en")
 

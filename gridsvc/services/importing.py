@@ -33,6 +33,8 @@ from gridsvc.services.import_cells import (
     read_exclusions,
     repair_cells,
 )
+from gridsvc.services.import_datum import refuse_shifted
+from gridsvc.services.import_numbers import codes_in_use_ever, issued, renamed
 from gridsvc.services.import_records import check_layer, read_records
 from gridsvc.services.planning import add_draft
 from gridsvc.services.ports import Storage, UnitOfWork
@@ -159,8 +161,12 @@ def _import_cells(
     with storage.unit_of_work() as work:
         scheme = _scheme(work, options.scheme)
         registered = _exclusions_in_force(work, options)
+        retired = codes_in_use_ever(work, options.scheme) if options.number else set()
+        in_force = _cells_in_force(work, options.scheme)
     progress("check", 0.1)
     drawn = read_cells(raw, as_layer, options, None if scheme is None else scheme.code_system)
+    if scheme is not None and in_force is not None:
+        refuse_shifted(drawn.frame, in_force, raw.datum, scheme.metric_epsg)
     exclusions = (
         registered if options.exclusions is None else read_exclusions(options.exclusions, options)
     )
@@ -190,6 +196,11 @@ def _import_cells(
         exclusions = repaired.exclusions if len(repaired.exclusions) else exclusions
     progress("hierarchy", 0.6)
     cells, ambiguous = finished_cells(drawn, cells, options, scheme.metric_epsg)
+    codes = issued(cells, retired)
+    if codes:
+        cells = renamed(cells, codes, "name")
+        drawn.frame = renamed(drawn.frame, codes)
+        repaired = None if repaired is None else _with_codes(repaired, codes)
     progress("certify", 0.7)
     certificate = certify(
         cells,
@@ -214,6 +225,15 @@ def _import_cells(
         work.commit()
     progress("done", 1.0)
     return report
+
+
+def _with_codes(repaired: RepairResult, codes: dict[str, str]) -> RepairResult:
+    return replace(
+        repaired,
+        log=renamed(repaired.log, codes, "code", "gained_by"),
+        registered_parts=tuple(codes.get(c, c) for c in repaired.registered_parts),
+        registered_holes=tuple(codes.get(c, c) for c in repaired.registered_holes),
+    )
 
 
 def _cell_report(
@@ -345,6 +365,11 @@ def _import_records(
 
 def _scheme(work: UnitOfWork, scheme_id: str) -> GridScheme | None:
     return next((s for s in work.plans.schemes() if s.id == scheme_id), None)
+
+
+def _cells_in_force(work: UnitOfWork, scheme_id: str) -> gpd.GeoDataFrame | None:
+    current = [p for p in work.plans.list(scheme_id) if p.status is PlanStatus.PUBLISHED]
+    return work.plans.cells(max(current, key=lambda p: p.number).id) if current else None
 
 
 def _exclusions_in_force(work: UnitOfWork, options: ImportOptions) -> gpd.GeoDataFrame | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import numpy as np
@@ -17,6 +18,7 @@ import shapely
 
 from gridsvc.crs import canonical_geometry, require_geographic, to_metric
 from gridsvc.errors import (
+    AlreadyPublished,
     ConflictError,
     InputError,
     PlanNotPublishable,
@@ -26,6 +28,7 @@ from gridsvc.layers import CELLS, EXCLUSIONS, normalize
 from gridsvc.plan import PlanDiff, derive_areas, diff_plans, lineage
 from gridsvc.plan.version import GridScheme, PlanStatus, PlanVersion
 from gridsvc.quality import Certificate, certify
+from gridsvc.quality.findings import TITLES_ZH
 from gridsvc.services.ports import Storage, UnitOfWork
 from gridsvc.types import Json, Progress, no_progress
 
@@ -203,6 +206,8 @@ def publish(
         If the version in force began at or after ``effective_from``.
     StaleVersion
         If the plan, the version in force or the scheme was changed by somebody else.
+    AlreadyPublished
+        If the plan was published before.
     IllegalTransition, UnknownPlan, InputError
     """
     _require_aware(effective_from)
@@ -211,16 +216,18 @@ def publish(
     with storage.unit_of_work() as work:
         plan = work.plans.get(plan_id)
         _require_revision(plan, expected_revision)
-        plan.to(PlanStatus.PUBLISHED)
         scheme = work.plans.scheme(plan.scheme_id)
+        _require_unpublished(plan, scheme)
+        plan.to(PlanStatus.PUBLISHED)
         last = _in_force(work, scheme.id)
-        _require_later(plan, last, effective_from)
+        _require_later(plan, last, effective_from, scheme.timezone)
         certificate = certify_plan(work, plan_id, at)
         if not certificate.ok:
             raise PlanNotPublishable(
                 plan=plan_id,
                 count=len(certificate.blocking),
                 rules=", ".join(certificate.rules),
+                rules_zh="、".join(TITLES_ZH[r] for r in certificate.rules),
                 certificate=certificate,
             )
         cells = work.plans.cells(plan_id)
@@ -334,13 +341,31 @@ def _require_revision(plan: PlanVersion, expected: int | None) -> None:
         raise StaleVersion(kind="plan", key=plan.id, current=plan.revision, given=expected)
 
 
-def _require_later(plan: PlanVersion, last: PlanVersion | None, start: datetime) -> None:
+def _require_unpublished(plan: PlanVersion, scheme: GridScheme) -> None:
+    """Raise ``AlreadyPublished`` for a plan that was published before."""
+    if plan.status not in (PlanStatus.PUBLISHED, PlanStatus.SUPERSEDED):
+        return
+    start = plan.effective_from
+    since = "?" if start is None else _day(start, scheme.timezone)
+    raise AlreadyPublished(plan=plan.id, since=since)
+
+
+def _day(instant: datetime, timezone: str) -> str:
+    """Return an instant as people of the city write it: the date, with the time unless midnight."""
+    local = instant.astimezone(ZoneInfo(timezone))
+    midnight = local.time().isoformat() == "00:00:00"
+    return f"{local:%Y-%m-%d}" if midnight else f"{local:%Y-%m-%d %H:%M:%S}"
+
+
+def _require_later(
+    plan: PlanVersion, last: PlanVersion | None, start: datetime, timezone: str
+) -> None:
     if last is None or last.effective_from is None or last.effective_from < start:
         return
-    given, earliest = start.isoformat(), last.effective_from.isoformat()
+    given, earliest = _day(start, timezone), _day(last.effective_from, timezone)
     raise ConflictError(
         reason=f"方案 {plan.id} 的生效时间 {given} 应晚于现行方案 {last.id} 的 {earliest} · "
-        f"it must take effect after {last.id}, in force since {earliest}"
+        f"it must take effect after {last.id}, in force since {earliest} ({timezone})"
     )
 
 

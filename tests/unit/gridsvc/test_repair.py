@@ -352,3 +352,48 @@ def test_progress_runs_from_start_to_end() -> None:
     assert seen[0] == ("valid", 0.0)
     assert seen[-1] == ("done", 1.0)
     assert [d for _, d in seen] == sorted(d for _, d in seen)
+
+
+def test_the_certificate_takes_the_result_of_a_repair_as_it_is() -> None:
+    island = shapely.MultiPolygon([square(100, 0), square(500, 500, 50)])
+    around = metric(
+        [(0, 0), (100, 0), (100, 100), (0, 100)], [(20, 20), (20, 30), (30, 30), (30, 20)]
+    )
+    result = repair(frame({"a": around, "b": island, "e": square(20, 20, 10)}))
+    assert certify(result).ok
+    bare = certify(result.cells)
+    assert not bare.ok
+    assert bare.findings["message_en"].str.contains("registered_(?:parts|holes)").all()
+    gaps = repair(frame(with_hole(5)), wide_gaps="exclude")
+    assert certify(gaps).ok
+    assert not certify(gaps.cells).ok
+
+
+def test_questions_stand_one_per_line_with_what_to_type() -> None:
+    shapes = {f"{i:02d}": square(100 * i, 0) for i in range(25)}
+    copies = {f"x{i:02d}": square(100 * i, 0) for i in range(25)}
+    result = repair(frame(shapes | copies))
+    with pytest.raises(DecisionNeeded) as caught:
+        result.require_decided()
+    for language, first, last in (("zh", "共 25 项", "另有 5 项"), ("en", "25 open", "5 more")):
+        lines = caught.value.text(language).splitlines()
+        assert first in lines[0]
+        assert last in lines[-1]
+        assert len(lines) == 22
+        for question, line in zip(result.decisions_needed, lines[1:-1], strict=False):
+            assert all(f"--decide {question.key}={o}" in line for o in question.options)
+            assert "()" not in line
+            assert "()" not in line
+            assert f"({question.key})" not in line
+
+
+def test_a_cell_outside_the_territory_says_so() -> None:
+    territory = stored(square(0, 0, 200, 100))
+    result = repair(
+        frame({"a": square(0, 0), "b": square(100, 0), "z": square(200, 0, 0.8, 100)}),
+        territory=territory,
+    )
+    (question,) = result.decisions_needed
+    assert (question.key, question.kind) == ("z", "vanished")
+    assert "在现行辖区之外" in question.zh
+    assert "territory" in question.en
