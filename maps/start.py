@@ -10,7 +10,7 @@ from importlib.resources import files
 import jinja2
 
 from gridsvc.errors import Language
-from maps.messages import text
+from maps.messages import catalogue, text
 from maps.page import Text
 
 
@@ -25,6 +25,7 @@ class PlanLine:
     cells: int
     effective_from: str
     published_at: str
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def start_page(
     language: Language = "zh",
     asset_base: str = "/static",
     roles: Mapping[str, Text] | None = None,
+    classes: Mapping[str, Text] | None = None,
 ) -> str:
     """Return the page at ``/``.
 
@@ -74,9 +76,39 @@ def start_page(
     asset_base : str
     roles : mapping, optional
         Display names of roles.
+    classes : mapping, optional
+        Display names of issue classes by code, offered where a class is asked for.
     """
-    named = {k: v if isinstance(v, str) else v[language] for k, v in (roles or {}).items()}
-    return _render("start.html", language, asset_base, facts=facts, roles=named)
+
+    def named(names: Mapping[str, Text] | None) -> dict[str, str]:
+        return {k: v if isinstance(v, str) else v[language] for k, v in (names or {}).items()}
+
+    return _render(
+        "start.html", language, asset_base, facts=facts, roles=named(roles),
+        classes=named(classes), layers=LAYERS, words=_words(language),
+    )  # fmt: skip
+
+
+LAYERS = (
+    "cells", "communities", "subdistricts", "exclusions", "streets", "units", "staff", "duties",
+    "points", "visits", "classes", "cases", "facilities", "network",
+)  # fmt: skip
+"""What a file may be, in the order in which a city is set up."""
+_SAID = ("locate_", "import_", "job", "placement_", "case", "certificate")
+_SAID_TOO = (
+    "reason", "way_out", "row", "field", "value", "cell", "community", "subdistrict", "plan",
+    "effective_from", "publish", "published_from", "cancel", "next_page", "none", "reported_at",
+    "class", "status", "start_coverage",
+)  # fmt: skip
+
+
+def _words(language: Language) -> dict[str, str]:
+    """Return the phrases that the page's script says."""
+    return {
+        key: phrase
+        for key, phrase in catalogue()[language].items()
+        if key.startswith(_SAID) or key in _SAID_TOO
+    }
 
 
 def error_page(

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
@@ -14,6 +15,7 @@ from fastapi.routing import APIRoute
 
 from api.bootstrap import Services
 from api.dependencies import InstantDep, PlanDep, ServicesDep, SinceDep, UntilDep
+from api.fastpath import PATH, encode, read_query
 from api.geojson import matches
 from api.languages import language_of
 from api.maps.cache import PageCache
@@ -26,9 +28,9 @@ from api.maps.pictures import (
     draw_patrol,
     draw_plan,
 )
-from api.maps.start import start_facts
+from api.maps.start import class_names, start_facts
 from api.maps.surroundings import KINDS, catalogue_names
-from api.problems import RequestInvalid, kind_of, problem_responses
+from api.problems import RequestInvalid, kind_of, problem_document, problem_responses
 from gridsvc.analysis.hotspots import Denominator
 from gridsvc.errors import (
     GridsvcError,
@@ -136,7 +138,12 @@ DatumQuery = Annotated[
 def start(request: Request, services: ServicesDep) -> Response:
     """Lead planner, dispatcher, leader and analyst to what is theirs."""
     language = page_language(request)
-    html = start_page(start_facts(services), language=language, roles=catalogue_names()["role"])
+    html = start_page(
+        start_facts(services),
+        language=language,
+        roles=catalogue_names()["role"],
+        classes=class_names(services),
+    )
     headers = {
         "Content-Security-Policy": _STRICT,
         "Content-Language": language,
@@ -144,6 +151,22 @@ def start(request: Request, services: ServicesDep) -> Response:
         "Vary": "Accept-Language",
     }
     return HTMLResponse(html, headers=headers)
+
+
+@router.get("/start/locate", include_in_schema=False)
+def start_locate(request: Request, services: ServicesDep) -> Response:
+    """Answer the start page's box as ``/api/v1/locate`` does, problems with status 200.
+
+    Browsers report each answer of 400 and above as an error of the page, and a place in no cell
+    is none.
+    """
+    at = services.clock()
+    try:
+        query = read_query(request.scope["query_string"], services)
+        body = encode(services.desk.snapshot(at), query, at)
+    except GridsvcError as error:
+        body = orjson.dumps(problem_document(error, page_language(request), instance=PATH))
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 @router.get(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import geopandas as gpd
 
 from api.bootstrap import Services
+from api.plans.schemas import plan_etag
 from gridsvc.errors import NoPlanInForce
 from maps import formats
 from maps.start import PlanLine, StartFacts
@@ -31,6 +32,7 @@ def start_facts(services: Services) -> StartFacts:
             cells=plan.cell_count,
             effective_from=formats.instant(plan.effective_from, zone),
             published_at=formats.instant(plan.published_at, zone),
+            etag=plan_etag(plan),
         )
         for plan in reversed(plans)
     )
@@ -44,6 +46,13 @@ def start_facts(services: Services) -> StartFacts:
         plans=lines,
         **({"example": example} if example else {}),
     )
+
+
+def class_names(services: Services) -> dict[str, str]:
+    """Return the names of the minor classes of the stored catalogue."""
+    with services.storage.unit_of_work() as work:
+        table = work.records("classes").frame()
+    return {str(code): str(name) for code, name in table["name"].items()} if len(table) else {}
 
 
 def _inside(cells: gpd.GeoDataFrame) -> str:

@@ -13,6 +13,7 @@ import { Words } from "./i18n";
 import { areas, edges, findings, points, type Shown } from "./overlays";
 import { headerLinks, panelContent, type Parts } from "./panel";
 import { moreMenu } from "./menu";
+import { markPlace } from "./place";
 import { pointerControl } from "./pointer";
 import { listSheet, north, printable, sheets } from "./print";
 import { RoundLayer } from "./rounds";
@@ -202,6 +203,7 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
   function focus(): void {
     const asked = new URLSearchParams(location.search);
     const cell = asked.get("cell");
+    markPlace(context);
     const community = asked.get("community");
     if (cell && cells?.open(cell)) return;
     if (!community || payload.kind === "patrol") return;

@@ -1,0 +1,64 @@
+// What the parts of the start page share: words, elements, answers. Text is always a text node.
+export { h } from "../map/dom";
+import { h } from "../map/dom";
+
+export type Json = Record<string, any>;
+export type Kind = "wait" | "good" | "bad" | "note";
+
+const main = document.querySelector("main");
+const catalogue: Record<string, string> = JSON.parse(main?.dataset.words ?? "{}");
+export const language = document.documentElement.lang.startsWith("en") ? "en" : "zh";
+
+export function say(key: string, fields: Record<string, string | number> = {}): string {
+  return (catalogue[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) =>
+    name in fields ? String(fields[name]) : whole);
+}
+
+export const headers = { accept: "application/json", "accept-language": language };
+
+export function show(
+  output: HTMLElement, kind: Kind, title: string, rows: [string, string][] = [],
+  ...more: (Node | null)[]
+): void {
+  output.dataset.kind = kind;
+  output.replaceChildren(
+    h("div", { class: "answer-title" }, title),
+    h("dl", null, ...rows.flatMap(([label, value]) => [h("dt", null, label), h("dd", null, value)])),
+    ...more.filter((node): node is Node => node !== null),
+  );
+  output.hidden = false;
+}
+
+export function table(columns: string[], rows: (string | Node)[][]): HTMLElement {
+  return h("div", { class: "scroll" },
+    h("table", { class: "plain" },
+      h("thead", null, h("tr", null, ...columns.map((column) => h("th", null, column)))),
+      h("tbody", null, ...rows.map((row) =>
+        h("tr", null, ...row.map((value) => h("td", null, value)))))));
+}
+
+/** A problem of the service in full: what, where, and the way out. */
+export function showProblem(output: HTMLElement, problem: Json, title = ""): void {
+  const faults = (problem.errors ?? []) as Json[];
+  const rows: [string, string][] = [[say("reason"), String(problem.detail ?? problem.status)]];
+  if (problem.hint) rows.push([say("way_out"), String(problem.hint)]);
+  show(output, "bad", title || String(problem.title ?? say("locate_failed")), rows,
+    faults.length
+      ? table([say("row"), say("field"), say("value"), say("reason"), say("way_out")],
+          faults.map((one) => [one.row, one.field, one.value, one.message, one.way_out]
+            .map((value) => String(value ?? ""))))
+      : null);
+}
+
+export function failed(output: HTMLElement, error: unknown): void {
+  show(output, "bad", `${say("locate_failed")} (${error instanceof Error ? error.message : error})`);
+}
+
+/** An instant as 2026-11-22 14:05 in the reader's zone. */
+export function moment(text: string | null | undefined): string {
+  if (!text) return "—";
+  const at = new Date(text);
+  const two = (n: number) => String(n).padStart(2, "0");
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +
+    `${two(at.getHours())}:${two(at.getMinutes())}`;
+}
