@@ -16,6 +16,7 @@ from gridsvc.plan import assign_hierarchy
 from gridsvc.plan.version import CodeSystem
 from gridsvc.services.attributes import Reading, read_attributes
 from gridsvc.services.fields import missing_field
+from gridsvc.services.import_numbers import by_row
 from gridsvc.services.import_shapes import polygons_of
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
 
@@ -49,7 +50,7 @@ def hierarchy_columns(
         for i in range(len(table)):
             if made[i] is not None:
                 continue
-            if system == "cn":
+            if system == "cn" and not by_row(codes[i]):
                 made[i] = codes[i][:size]
             elif names is not None and names.iloc[i] is not None:
                 key = normalize_name(str(names.iloc[i]))
