@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -141,6 +142,8 @@ def who_is_responsible(
     cell: Annotated[str | None, Query(description="Cell code.")] = None,
     point: Annotated[str | None, Query(description="Evaluation point; names its cell too.")] = None,
     category: Annotated[str | None, Query(description="Case class (minor).")] = None,
+    road: Annotated[str | None, Query(description="Name of the road the place is on.")] = None,
+    river: Annotated[str | None, Query(description="River (exclusion id) the place is at.")] = None,
 ) -> ResponsibleView:
     """Return persons by role and the responsible unit, with the rule that chose it."""
     if point is not None:
@@ -152,7 +155,11 @@ def who_is_responsible(
             raise PointUnplaced(point=point, placement=str(row["placement"]))
     if cell is None:
         raise PlaceMissing
-    found_place = services.responsibility.place_of_cell(plan.id, cell, point_id=point)
+    found_place = replace(
+        services.responsibility.place_of_cell(plan.id, cell, point_id=point),
+        road_name=road or None,
+        river_id=river or None,
+    )
     found = services.responsibility.responsible(found_place, at, class_code=category)
     return responsible_view(found, plan.id, language)
 

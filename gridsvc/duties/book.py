@@ -15,27 +15,37 @@ from typing import Any
 
 import pandas as pd
 
-SPECIFIC_FIRST = ("point", "cell", "community", "subdistrict", "city")
+SPECIFIC_FIRST = ("point", "road", "river", "cell", "community", "subdistrict", "city")
 """Kinds of places a duty can be bound to, the most specific first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where responsibility is asked for: a cell with its chain, perhaps an evaluation point.
+    """Where responsibility is asked for: a cell with its chain, perhaps a point, road or river.
 
-    Codes that are not known are ``None``.
+    Codes that are not known are ``None``. A road goes by its name, a river by the id of its
+    exclusion.
     """
 
     cell_code: str | None = None
     community_code: str | None = None
     subdistrict_code: str | None = None
     point_id: str | None = None
+    road_name: str | None = None
+    river_id: str | None = None
 
     def targets(self) -> list[tuple[str, str]]:
         """Return ``(kind, code)`` of the place itself and all it lies in, most specific first."""
         pairs = zip(
             SPECIFIC_FIRST,
-            (self.point_id, self.cell_code, self.community_code, self.subdistrict_code),
+            (
+                self.point_id,
+                self.road_name,
+                self.river_id,
+                self.cell_code,
+                self.community_code,
+                self.subdistrict_code,
+            ),
             strict=False,
         )
         return [(kind, code) for kind, code in pairs if code]

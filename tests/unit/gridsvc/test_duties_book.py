@@ -221,3 +221,22 @@ def test_major_codes_stand_for_their_minors() -> None:
     assert CATALOGUE.majors == {"01": "市容", "02": "设施"}
     with pytest.raises(UnknownClass):
         CATALOGUE.expand(["01", "nothing"])
+
+
+def test_a_road_and_a_river_have_their_own_chiefs() -> None:
+    table = duties(
+        duty("road", "环城路", "road_chief", "r"),
+        duty("river", "x-1", "river_chief", "v"),
+        duty("cell", COMMUNITY + "001", "worker", "w"),
+        duty("road", "环城路", "worker", "street-worker"),
+    )
+    book = DutyBook.from_frame(table, AT)
+    here = Place(COMMUNITY + "001", COMMUNITY, "350424001", road_name="环城路", river_id="x-1")
+    found = {a.duty.role: (a.duty.person_id, a.via) for a in book.reaching(here)}
+    assert found == {
+        "road_chief": ("r", "road"),
+        "river_chief": ("v", "river"),
+        "worker": ("street-worker", "road"),
+    }
+    away = {a.duty.person_id for a in book.reaching(place(0))}
+    assert away == {"w"}
