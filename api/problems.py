@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from api.languages import language_of
+from api.local_times import in_zone
 from api.validation_texts import validation_errors
 from gridsvc import errors
 from gridsvc.errors import GridsvcError, InputError, Language, NotFoundError, RejectedRows
@@ -228,7 +229,7 @@ def _facts(error: GridsvcError, language: Language) -> dict[str, Any]:
             {
                 "field": fault.field or "",
                 "message": fault.problem_zh if language == "zh" else fault.problem_en,
-                "row": fault.row,
+                "row": fault.sheet_row or fault.row,
                 "value": fault.value,
                 "way_out": fault.way_out_zh if language == "zh" else fault.way_out_en,
             }
@@ -273,6 +274,9 @@ def problem_response(
         request_id=request.scope.get("state", {}).get("request_id"),
         status=status,
     )
+    services = getattr(request.app.state, "services", None) if "app" in request.scope else None
+    if services is not None:
+        document["detail"] = in_zone(document["detail"], services.settings.grid.timezone)
     return Response(
         orjson.dumps(document),
         status_code=document["status"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.state import emit, progress, state_of
-from gridsvc.errors import BadOption
+from gridsvc.errors import BadOption, NothingToWorkOn
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -123,6 +123,11 @@ def patrol(
     from gridsvc.services.patrols import PatrolArea, plan_patrol
 
     kind = _kind(output, (".gpx", ".geojson", ".json", ".html"))
+    if sum(code is not None for code in (cell, community, subdistrict)) != 1:
+        raise NothingToWorkOn(
+            reason_zh="请给出 --cell、--community 或 --subdistrict 之一",
+            reason_en="give one of --cell, --community or --subdistrict",
+        )
     language = state_of(context).language
     services = open_services()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from api.cli.options import instant
 from api.cli.state import emit, progress, state_of
-from gridsvc.errors import InputError, Language
+from gridsvc.errors import BadOption, InvalidCoordinate, Language
 
 
 def register(app: typer.Typer) -> None:
@@ -38,25 +39,45 @@ def locate_command(
     language = state_of(context).language
     if file is not None:
         if lon or lat or out is None:
-            raise InputError(
-                reason="--file 需要 -o 且不与坐标同用 · --file needs -o and no coordinates"
+            raise BadOption(
+                option="--file",
+                value=file.name,
+                reason_zh="需要 -o 且不与坐标同用",
+                reason_en="it needs -o and no coordinates",
             )
         _locate_file(context, file, out, at, datum, crs, encoding, layer)
         return
-    if not lon or not lat or out is not None:
-        raise InputError(
-            reason="请给出 经度 纬度,或 --file 输入 -o 输出 · give LON LAT, or --file IN -o OUT"
+    x, y = _place(lon, lat, out)
+    _locate_one(context, x, y, datum, at, accuracy, category, language)
+
+
+def _place(lon: str, lat: str, out: Path | None) -> tuple[float, float]:
+    """Return longitude and latitude of one or two arguments, comma or blank between them."""
+    from geodata.sources.tables import degrees
+
+    parts = [p for p in re.split(r"[,;\uff0c\uff1b\s]+", f"{lon} {lat}".strip()) if p]
+    if len(parts) != 2 or out is not None:
+        raise InvalidCoordinate(
+            lon=lon or "—",
+            lat=lat or "—",
+            hint_zh="请给出 经度 纬度,或 --file 输入 -o 输出",
+            hint_en="give LON LAT, or --file IN -o OUT",
         )
-    _locate_one(context, _number(lon), _number(lat), datum, at, accuracy, category, language)
-
-
-def _number(text: str) -> float:
     try:
-        return float(text)
+        x, y = (degrees(p) for p in parts)
     except ValueError:
-        raise InputError(
-            reason=f"“{text}”不是坐标,应为以度为单位的小数 · '{text}' is no decimal degrees"
-        ) from None
+        x = y = None
+    if x is None or y is None:
+        raise InvalidCoordinate(
+            lon=parts[0],
+            lat=parts[1],
+            hint_zh="应为小数度或度分秒,例如 117.63 26.26 或 E117°38'1.7\" N26°15'40\"",
+            hint_en="write decimal degrees or degrees, minutes and seconds, "
+            "like 117.63 26.26 or E117°38'1.7\" N26°15'40\"",
+        )
+    if re.match(r"\s*[NS南北]", parts[0], re.IGNORECASE):
+        x, y = y, x
+    return x, y
 
 
 def _locate_one(
@@ -89,6 +110,27 @@ def _locate_one(
     emit(context, document, answer_text(document, language))
 
 
+_VIA = {
+    "cell": "网格",
+    "community": "社区",
+    "subdistrict": "街道",
+    "city": "全市",
+    "point": "点位",
+    "class": "类别",
+}
+
+
+def _via(kind: str, zh: bool) -> str:
+    return _VIA.get(kind, kind) if zh else kind
+
+
+def _role_name(role: str, zh: bool) -> str:
+    from geodata.reference import roles
+
+    names = {term.key: term.zh if zh else term.en for term in roles()}
+    return names.get(role, role)
+
+
 def answer_text(answer: dict[str, Any], language: Language) -> str:
     """Return an answer as lines for people."""
     zh = language == "zh"
@@ -113,8 +155,10 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
         text = f"{neighbour['name'] or ''} {neighbour['code']} {neighbour['distance_m']:.1f} m"
         lines.append(line("邻格", "neighbour", text.strip()))
     for role, people in answer["persons"].items():
-        names = ", ".join(f"{p['name'] or p['unit_name'] or '—'} ({p['via']})" for p in people)
-        lines.append(f"{role:<10} {names}")
+        names = ", ".join(
+            f"{p['name'] or p['unit_name'] or '—'} ({_via(p['via'], zh)})" for p in people
+        )
+        lines.append(f"{_role_name(role, zh):<10} {names}")
     unit = answer["responsible_unit"]
     reason = unit["reason_zh"] if zh else unit["reason_en"]
     lines.append(line("责任单位", "unit", f"{unit['name'] or '—'} ({reason})"))

@@ -9,7 +9,8 @@ from typing import Annotated
 import orjson
 import typer
 
-from api.cli.state import State, err_console, exit_code
+from api.cli.state import State, err_console, exit_code, zone_of_settings
+from api.local_times import in_zone
 from gridsvc.errors import GridsvcError
 
 # Every module has ``register(app: typer.Typer) -> None``; here with the commands it brings.
@@ -76,6 +77,7 @@ def run(arguments: list[str] | None = None) -> None:
             body = {"error": type(error).__name__, "detail": error.text("en"), "fields": fields}
             sys.stderr.write(orjson.dumps(body, default=str).decode() + "\n")
         else:
-            err_console.print(error.text("en" if language == "en" else "zh"), style="red",
+            text = in_zone(error.text("en" if language == "en" else "zh"), zone_of_settings())
+            err_console.print(text, style="red",
                               markup=False, highlight=False, soft_wrap=True)  # fmt: skip
         raise SystemExit(exit_code(error)) from None

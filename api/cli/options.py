@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gridsvc.errors import InputError, SchemaOutdated
+from gridsvc.errors import BadOption, SchemaOutdated
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -28,14 +28,16 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str]:
 
     Raises
     ------
-    InputError
+    BadOption
         If one has no ``=``.
     """
     result: dict[str, str] = {}
     for value in values or []:
         left, sign, right = value.rpartition("=") if option == "--decide" else value.partition("=")
         if not sign or not left:
-            raise InputError(reason=f"{option} {value}:应为 名称=值 · write NAME=VALUE")
+            raise BadOption(
+                option=option, value=value, reason_zh="应为 名称=值", reason_en="write NAME=VALUE"
+            )
         result[left.strip()] = right.strip()
     return result
 
@@ -45,7 +47,7 @@ def instant(text: str, option: str) -> datetime:
 
     Raises
     ------
-    InputError
+    BadOption
     """
     from zoneinfo import ZoneInfo
 
@@ -54,8 +56,12 @@ def instant(text: str, option: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(reason=f"{option} {text}:应为 2026-01-31 或 2026-01-31T08:00+08:00 · "
-                         "write 2026-01-31 or 2026-01-31T08:00+08:00") from None  # fmt: skip
+        raise BadOption(
+            option=option,
+            value=text,
+            reason_zh="应为 2026-01-31 或 2026-01-31T08:00+08:00",
+            reason_en="write 2026-01-31 or 2026-01-31T08:00+08:00",
+        ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(Settings().grid.timezone))
     return moment.astimezone(UTC)
@@ -66,9 +72,11 @@ def one_of(option: str, value: str, *allowed: str) -> Any:
 
     Raises
     ------
-    InputError
+    BadOption
     """
     if value not in allowed:
         listing = ", ".join(allowed)
-        raise InputError(reason=f"{option} {value}:可用 {listing} · use one of {listing}")
+        raise BadOption(
+            option=option, value=value, reason_zh=f"可用 {listing}", reason_en=f"use {listing}"
+        )
     return value

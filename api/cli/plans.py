@@ -11,7 +11,7 @@ import typer
 
 from api.cli.options import instant
 from api.cli.state import emit, progress, state_of
-from gridsvc.errors import InputError
+from gridsvc.errors import BadOption, NothingToWorkOn
 
 
 def register(app: typer.Typer) -> None:
@@ -170,15 +170,18 @@ def export_command(
                     "findings": lambda: planning.findings_layer(work, plan_id),
                 }[layer]()
             elif layer == "repairs":
-                drawn = ("cells", "communities", "subdistricts")
-                batches = [b["id"] for b in work.batches.list() if b["layer"] in drawn]
-                if not batch and not batches:
-                    raise InputError(reason="没有导入批次 · there is no import batch")
-                frame = work.batches.log(batch or batches[0])
+                frame = work.batches.log(batch or _batch_of_repairs(work, plan))
             else:
                 frame = _records(work, layer)
     finally:
         services.close()
+    if layer == "repairs" and frame.empty:
+        raise NothingToWorkOn(
+            reason_zh=f"导入批次 {batch or plan or '(最近一次)'} 没有修复记录;"
+            "请用 --plan 方案编号 或 --batch 批次 指明",
+            reason_en=f"import {batch or plan or '(the newest)'} made no repair; "
+            "name another with --plan PLAN or --batch BATCH",
+        )
     path = write_layer(
         frame, output, name=layer, crs=crs or None, datum=datum, encoding=encoding, private=private
     )
@@ -187,12 +190,30 @@ def export_command(
     emit(context, document, zh if state_of(context).language == "zh" else en)
 
 
+def _batch_of_repairs(work: Any, plan_id: str) -> str:
+    """Return the import that a plan came from, without a plan the newest import of cells."""
+    if plan_id:
+        found = work.plans.get(plan_id).provenance.get("batch_id")
+        batches = [] if found is None else [str(found)]
+    else:
+        drawn = ("cells", "communities", "subdistricts")
+        batches = [str(b["id"]) for b in work.batches.list() if b["layer"] in drawn]
+    if not batches:
+        raise NothingToWorkOn(
+            reason_zh="没有导入批次;请先导入网格(--as cells)",
+            reason_en="there is no import; import cells first (--as cells)",
+        )
+    return batches[0]
+
+
 def _records(work: Any, layer: str) -> Any:
     from gridsvc.layers import RECORD_LAYERS
 
     if layer not in RECORD_LAYERS:
         listing = ", ".join(("cells", "areas", "exclusions", "findings", "repairs", *RECORD_LAYERS))
-        raise InputError(reason=f"{layer}:可导出 {listing} · layers: {listing}")
+        raise BadOption(
+            option="LAYER", value=layer, reason_zh=f"可导出 {listing}", reason_en=f"use {listing}"
+        )
     return work.records(layer).frame()
 
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from api.local_times import in_zone
 from gridsvc.errors import (
     Cancelled,
     ConflictError,
@@ -58,6 +59,13 @@ def exit_code(error: GridsvcError) -> int:
     return 1
 
 
+def zone_of_settings() -> str:
+    """Return the city's time zone."""
+    from api.settings import Settings
+
+    return Settings().grid.timezone
+
+
 def emit(context: typer.Context, document: Any, text: str) -> None:
     """Print a result: the document as JSON with ``--json``, else the text."""
     if state_of(context).json:
@@ -68,7 +76,9 @@ def emit(context: typer.Context, document: Any, text: str) -> None:
             + "\n"
         )
     else:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            in_zone(text, zone_of_settings()), markup=False, highlight=False, soft_wrap=True
+        )
 
 
 @contextmanager

@@ -19,6 +19,8 @@ def report_text(report: ImportReport, language: str) -> str:
         else f"{report.source} → {report.layer}: {report.rows} rows, "
         f"{report.imported} imported {kept}".rstrip()
     ]
+    if report.batch_id and not report.dry_run:
+        lines.append(f"导入批次 {report.batch_id}" if zh else f"import batch {report.batch_id}")
     if report.plan_id:
         lines.append(f"方案草案 {report.plan_id}" if zh else f"draft plan {report.plan_id}")
     if report.repairs is not None and report.moved_area_m2 is not None:

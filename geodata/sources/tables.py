@@ -174,8 +174,15 @@ def text_table(rows: list[list[str]], source: str) -> pd.DataFrame:
     return pd.DataFrame(padded, columns=names, dtype=object)
 
 
-def _number(text: str) -> float | None:
-    """Return a coordinate as degrees or metres; ``None`` where the field is empty."""
+def degrees(text: str) -> float | None:
+    """Return a coordinate as degrees or metres; ``None`` where the field is empty.
+
+    Degrees may be decimal or degrees, minutes and seconds with a letter of the hemisphere.
+
+    Raises
+    ------
+    ValueError
+    """
     plain = unicodedata.normalize("NFKC", text).strip().replace(",", "")
     if not plain:
         return None
@@ -193,7 +200,7 @@ def _from_numbers(x: pd.Series, y: pd.Series, x_name: str, y_name: str, source: 
     for axis, (series, name) in enumerate(((x, x_name), (y, y_name))):
         for row, text in enumerate(series):
             try:
-                number = _number(str(text))
+                number = degrees(str(text))
             except ValueError:
                 faults.append(
                     Fault(
