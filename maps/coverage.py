@@ -101,12 +101,15 @@ class _Known:
 
     duties: bool
     visits: bool
+    holders: bool
+    """Who answers for points: from duties, or from units on the points themselves."""
 
     @classmethod
     def of(cls, result: CoverageResult) -> Self:
         """Return what a result says; all of it when it says nothing."""
         loaded: Mapping[str, bool] = getattr(result, "loaded", None) or {}
-        return cls(bool(loaded.get("duties", True)), bool(loaded.get("visits", True)))
+        duties, visits = bool(loaded.get("duties", True)), bool(loaded.get("visits", True))
+        return cls(duties, visits, duties or bool(result.points["responsible"].any()))
 
     @property
     def missing(self) -> list[Document]:
@@ -281,7 +284,7 @@ def _points(result: CoverageResult, page: Page, known: _Known) -> list[Document]
         ]
         cards.append(rows(both("last_visit"), visits))
         cards.append(rows(both("due"), [both("yes" if v else "no") for v in points["due"]]))
-    if known.duties:
+    if known.holders:
         held = [both("yes" if v else "no") for v in points["responsible"]]
         cards.append(rows(both("responsible"), held))
     return [
@@ -313,7 +316,7 @@ def _figures(result: CoverageResult, known: _Known) -> list[Document]:
     held = total - len(result.points_without_person)
     on_time = total - len(result.points_not_visited)
     made.append(_ratio("cells_filled", filled, len(result.cells), known.duties))
-    made.append(_ratio("points_with_person", held, total, known.duties))
+    made.append(_ratio("points_with_person", held, total, known.holders))
     made.append(_ratio("points_on_time", on_time, total, known.visits))
     return made
 
@@ -364,8 +367,8 @@ def _lists(result: CoverageResult, page: Page, known: _Known) -> list[Document]:
         listing(both("doubled_cells"), [code, role, both("count")], doubled, empty=who),
         listing(
             both("points_without_person"), [name, both("category")],
-            _point_rows(result.points_without_person, result.points, page) if known.duties else [],
-            empty=who,
+            _point_rows(result.points_without_person, result.points, page) if known.holders else [],
+            empty=good if known.holders else who,
         ),
         listing(
             both("points_not_visited"), [name, both("category"), both("last_visit")],

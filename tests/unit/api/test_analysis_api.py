@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -255,3 +256,18 @@ def test_commands_refuse_what_cannot_be(run, arguments, error):
     done = run(*arguments)
     assert isinstance(done.exception, error)
     assert done.exception.text("zh") != done.exception.text("en")
+
+
+def test_coverage_says_what_was_never_imported(city, client, tmp_path):
+    summary = client.get("/api/v1/analysis/coverage").json()["summary"]
+    assert summary["loaded"] == {"duties": True, "visits": True, "staff": True}
+    empty = {name: getattr(city, name).iloc[:0] for name in ("duties", "visits", "staff")}
+    bare = dataclasses.replace(city, **empty)
+    settings = Settings(
+        database=DatabaseSettings(database_url=store(bare, tmp_path / "bare.db")), log_level="error"
+    )
+    with TestClient(create_app(settings)) as other:
+        summary = other.get("/api/v1/analysis/coverage").json()["summary"]
+    assert summary["loaded"] == {"duties": False, "visits": False, "staff": False}
+    assert (summary["duties"]["share"], summary["visits"]["share"]) == (None, None)
+    assert summary["duties"]["cells"] == len(city.cells)

@@ -56,6 +56,17 @@ def test_without_duties_nobody_is_said_to_be_missing():
     assert "--as duties" in vacant["empty"]["en"]
 
 
+def test_units_on_points_answer_for_them_without_duties():
+    result = replace(
+        builders.coverage_result(), loaded={"duties": False, "visits": True, "staff": False}
+    )
+    held = figures(data_of(maps.coverage_map(result)))["Points with a person or unit"]
+    assert held["value"].startswith("50.0")
+    nobody = replace(result, points=result.points.assign(responsible=False))
+    data = data_of(maps.coverage_map(nobody))
+    assert figures(data)["Points with a person or unit"]["value"] == "—"
+
+
 def test_without_visits_no_point_is_said_to_be_late():
     data = data_of(maps.coverage_map(Partly(visits=False)))  # type: ignore[arg-type]
     assert "--as visits" in data["missing"][0]["text"]["zh"]

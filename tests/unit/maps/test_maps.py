@@ -131,7 +131,7 @@ def test_coverage_shows_staff_vacancies_points_and_what_is_not_covered():
     assert lists["Uncovered territory"]["rows"][0]["values"][1] == "1.1 ha"
     assert lists["Cells with a vacant role"]["rows"][0]["cell"] == builders.CODES[5]
     assert len(lists["Points not visited in time"]["rows"]) == 3
-    assert "xy" not in lists["Points without a person"]["rows"][1]
+    assert "xy" not in lists["Points without a person or unit"]["rows"][1]
     levels = [one["level"] for one in data["overlays"] if one["type"] == "edges"]
     assert levels == ["community", "subdistrict", "city"]
     assert facts(data)["As of"] == "2018-11-22 14:05"
@@ -146,8 +146,8 @@ def test_coverage_figures_of_nothing_are_not_a_hundred_percent():
         points_not_visited=result.points_not_visited.iloc[:0],
     ), assets="url"))  # fmt: skip
     by_label = {one["label"]["en"]: one for one in data["figures"]}
-    assert by_label["Points with a person"]["value"] == "—"
-    assert "state" not in by_label["Points with a person"]
+    assert by_label["Points with a person or unit"]["value"] == "—"
+    assert "state" not in by_label["Points with a person or unit"]
 
 
 def test_many_cells_are_shown_as_communities_and_the_map_says_so(monkeypatch: Any):
