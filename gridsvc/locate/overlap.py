@@ -36,7 +36,11 @@ def require_no_overlap(
     if not valid.all():
         at = int(np.flatnonzero(~valid)[0])
         reason = shapely.is_valid_reason(parts[at])
-        raise InputError(reason=f"cell {codes[owner[at]]} is not a valid polygon: {reason}")
+        code = codes[owner[at]]
+        raise InputError(
+            reason=f"网格 {code} 不是有效的面({reason}),请先用 gridsvc.quality.repair 修复 · "
+            f"cell {code} is not a valid polygon; mend it with gridsvc.quality.repair first"
+        )
     single = np.flatnonzero((edges.left == 0) | (edges.right == 0))
     if len(single) == 0:
         return

@@ -144,7 +144,8 @@ def _cuts(
     across = across[(length > THIN_M) & (length <= fill)]
     ends = shapely.get_coordinates(across).reshape(-1, 2, 2)
     ends[:, 1] = ends[:, 0] + (ends[:, 1] - ends[:, 0]) * _BEYOND
-    return [*lines, *steps.plane.back(shapely.linestrings(ends))]
+    drawn = np.asarray(shapely.linestrings(ends), dtype=object)
+    return [*lines, *steps.plane.back(drawn)]
 
 
 def _meeting_points(shapes: ObjectArray) -> Any:

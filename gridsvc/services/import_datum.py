@@ -10,7 +10,7 @@ import shapely
 from gridsvc.crs import to_metric
 from gridsvc.datum import convert
 from gridsvc.errors import WrongCrs
-from gridsvc.types import Datum, FloatArray
+from gridsvc.types import Datum, FloatArray, IntArray, ObjectArray
 
 _LEAST_SHIFT_M = 50.0
 _SPREAD = 0.25
@@ -62,7 +62,8 @@ def refuse_shifted(
         left[other] = float(np.median(np.hypot(*(_ground(tried, metric_epsg) - target).T)))
     best = min(left, key=lambda d: left[d])
     wind = _WINDS[round(float(np.degrees(np.arctan2(middle[1], middle[0]))) / 45.0) % 8]
-    zh = f"与现行方案同编码(或同名)的 {len(pairs)} 个网格相比,整体偏移约 {shift:.0f} 米(向{wind[0]})"
+    zh = f"与现行方案同编码或同名的 {len(pairs)} 个网格相比,整体偏移约 {shift:.0f} 米"
+    zh += f"(向{wind[0]})"
     en = (
         f"compared with the same {len(pairs)} cells of the plan in force, everything is shifted "
         f"by about {shift:.0f} m to the {wind[1]}"
@@ -80,7 +81,7 @@ def refuse_shifted(
     )  # fmt: skip
 
 
-def _same(drawn: gpd.GeoDataFrame, in_force: gpd.GeoDataFrame) -> FloatArray:
+def _same(drawn: gpd.GeoDataFrame, in_force: gpd.GeoDataFrame) -> IntArray:
     """Return positions of the same cells in both frames, (n, 2): by code, else by unique name."""
     keys = [(pd.Index(drawn.index.astype(str)), pd.Index(in_force.index.astype(str)))]
     if "name" in drawn.columns and "name" in in_force.columns:
@@ -105,7 +106,7 @@ def _same(drawn: gpd.GeoDataFrame, in_force: gpd.GeoDataFrame) -> FloatArray:
     return found
 
 
-def _centres(shapes: np.ndarray) -> FloatArray:
+def _centres(shapes: ObjectArray) -> FloatArray:
     return np.asarray(shapely.get_coordinates(shapely.centroid(shapes)))
 
 

@@ -15,6 +15,7 @@ import shapely
 from gridsvc.crs import to_metric
 from gridsvc.errors import CrsMismatch, InputError
 from gridsvc.layers import EXCLUSIONS, normalize
+from gridsvc.locate import Locator
 from gridsvc.plan import derive_areas
 from gridsvc.quality import Certificate, certify
 from gridsvc.quality.findings import RULES
@@ -338,3 +339,12 @@ def test_a_polygon_with_an_empty_hole_is_measured() -> None:
     parts = shapely.from_wkt("MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0)), EMPTY)")
     table = SegmentTable.of(np.array([parts], dtype=object))
     assert table.areas(1, table.points) == pytest.approx([0.5])
+
+
+def test_refusals_of_python_callers_name_the_way_out() -> None:
+    cells = frame(four())
+    with pytest.raises(CrsMismatch, match=r"\.to_crs\(4490\)"):
+        certify(cells.to_crs(EPSG))
+    bow = metric([(0, 0), (100, 100), (100, 0), (0, 100)])
+    with pytest.raises(InputError, match=r"gridsvc\.quality\.repair"):
+        Locator.from_cells(frame({"a": bow}))
