@@ -13,7 +13,7 @@ import orjson
 from fastapi import APIRouter, File, Form, Response, UploadFile
 
 from api.dependencies import LanguageDep, ServicesDep, UnreadableInstant, parse_instant
-from api.importing_choices import CodeSystem, ImportChoices, ParentLevel, Swap, WideGaps
+from api.importing_choices import Beside, CodeSystem, ImportChoices, ParentLevel, Swap, WideGaps
 from api.jobs.routes import RunnerDep
 from api.jobs.schemas import JobView, job_view
 from api.problems import UploadTooLarge, problem_responses
@@ -181,6 +181,37 @@ def import_file(
     parent_mapping: Annotated[
         str, Form(description="JSON: field to column of the parents (--parent-map).")
     ] = "",
+    parent_layer: Annotated[
+        str, Form(description="Of the parents; as the file if empty (--parent-layer).")
+    ] = "",
+    parent_crs: Annotated[
+        str, Form(description="Of the parents; as the file if empty (--parent-crs).")
+    ] = "",
+    parent_datum: Annotated[
+        str, Form(description="Of the parents; as the file if empty (--parent-datum).")
+    ] = "",
+    parent_encoding: Annotated[
+        str, Form(description="Of the parents; as the file if empty (--parent-encoding).")
+    ] = "",
+    exclusions_layer: Annotated[
+        str, Form(description="Of the exclusions; as the file if empty (--exclusions-layer).")
+    ] = "",
+    exclusions_crs: Annotated[
+        str, Form(description="Of the exclusions; as the file if empty (--exclusions-crs).")
+    ] = "",
+    exclusions_datum: Annotated[
+        str, Form(description="Of the exclusions; as the file if empty (--exclusions-datum).")
+    ] = "",
+    exclusions_encoding: Annotated[
+        str,
+        Form(description="Of the exclusions; as the file if empty (--exclusions-encoding)."),
+    ] = "",
+    allow_unknown: Annotated[
+        bool, Form(description="Keep unknown kinds of points, status (--allow-unknown).")
+    ] = False,
+    number: Annotated[
+        bool, Form(description="Issue codes to cells without one (--number).")
+    ] = False,
     wide_gaps: Annotated[
         WideGaps, Form(description="Gaps too wide to be closed unasked (--wide-gaps).")
     ] = "ask",
@@ -263,17 +294,24 @@ def import_file(
         repair=repair,
         keep_exclusions=keep_exclusions,
         dry_run=dry_run,
+        number=number,
+        allow_unknown=allow_unknown,
     )
     uploads = _keep(file, parent, exclusions)
 
-    def beside(path: Path | None) -> RawLayer | None:
-        return None if path is None else choices.open_beside(path, settings)
+    above = Beside(parent_layer, parent_crs, parent_datum, parent_encoding)
+    barred = Beside(exclusions_layer, exclusions_crs, exclusions_datum, exclusions_encoding)
+
+    def beside(path: Path | None, stated: Beside) -> RawLayer | None:
+        return None if path is None else choices.open_beside(path, settings, stated)
 
     def work(progress: Progress) -> dict[str, Any]:
         progress("reading", 0.0)
         raw = choices.open(uploads.file, settings)
         options = choices.options(
-            settings, parent=beside(uploads.parent), exclusions=beside(uploads.exclusions)
+            settings,
+            parent=beside(uploads.parent, above),
+            exclusions=beside(uploads.exclusions, barred),
         )
         report = import_layer(services.storage, raw, as_layer, options, progress)
         services.locators.refresh()
