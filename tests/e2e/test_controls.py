@@ -106,9 +106,9 @@ def test_hotspot_conditions_reload_the_page_with_them(served: str, visit: Open):
 
 def test_density_can_be_laid_over_and_reports_appear_when_few_are_in_view(served: str, visit: Open):
     seen = visit(served + "/maps/hotspot")
-    assert "件/km²" not in seen.page.inner_text(".gs-section >> nth=0")
+    assert "件/km²" not in seen.page.inner_text(".gs-section:has(.gs-legend)")
     seen.page.check("input[data-layer=density]")
-    assert "件/km²" in seen.page.inner_text(".gs-section >> nth=0")
+    assert "件/km²" in seen.page.inner_text(".gs-section:has(.gs-legend)")
     seen.page.wait_for_timeout(200)
     seen.shot("hotspot-density")
     far = seen.page.locator(".leaflet-points-pane path").count()
@@ -223,3 +223,39 @@ def test_the_dispatcher_gets_an_answer_on_the_start_page(served: str, visit: Ope
     seen.page.fill("input[name=at]", "100, 30")
     seen.page.click("#locate button")
     seen.page.get_by_text("不在任何网格内").first.wait_for()
+
+
+def test_a_phone_has_a_menu_that_leads_home_and_to_the_other_maps(served: str, visit: Open):
+    seen = visit(served + "/maps/coverage", size="phone")
+    assert seen.page.is_visible(".gs-header h1")
+    seen.page.click(".gs-more summary")
+    links = seen.page.locator(".gs-menu a")
+    assert {"首页", "热点图", "下载单文件"} <= set(links.all_inner_texts())
+    seen.page.mouse.click(40, 300)
+    assert not seen.page.is_visible(".gs-menu")
+    seen.page.click(".gs-more summary")
+    seen.page.click(".gs-menu a >> text=首页")
+    seen.page.wait_for_selector("#locate")
+    seen.clean()
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_the_card_of_a_found_cell_leaves_the_cell_in_view(served: str, visit: Open, size: str):
+    seen = visit(served + "/maps/coverage", size=size)
+    code = seen.page.evaluate(
+        "JSON.parse(document.getElementById('gridsvc-document').textContent).cells.codes[300]"
+    )
+    seen.page.fill(".gs-search-input", code)
+    seen.page.keyboard.press("Enter")
+    seen.page.wait_for_selector(".leaflet-popup .gs-card")
+    seen.page.wait_for_timeout(500)
+    card = seen.page.locator(".leaflet-popup-content-wrapper").bounding_box()
+    sub = seen.page.locator(".leaflet-popup .gs-card-sub").bounding_box()
+    header = seen.page.locator(".gs-header").bounding_box()
+    panel = seen.page.locator(".gs-panel").bounding_box()
+    assert card["width"] >= 220
+    assert sub["height"] < 20
+    assert card["y"] >= header["y"] + header["height"]
+    if size == "phone":
+        assert card["y"] + card["height"] < panel["y"]
+    seen.clean()

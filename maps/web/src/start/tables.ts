@@ -14,7 +14,7 @@ const known = (key: string, value: unknown): string => {
 function cases(answer: Json): HTMLElement {
   return table(
     [say("reported_at"), say("case"), say("class"), say("status"), say("cell"), say("locate_unit")],
-    (answer.features as Json[]).map(({ properties: one }) => [
+    (answer.rows as Json[]).map((one) => [
       moment(one.reported_at), String(one.title ?? one.case_id), String(one.class_code ?? "—"),
       known("case", one.status), String(one.cell_code ?? known("placement", one.placement)),
       String(one.unit_id ?? "—"),
@@ -35,7 +35,7 @@ export function tables(links: Iterable<HTMLAnchorElement>, output: HTMLElement):
     try {
       const { ok, answer } = await ask(address);
       if (!ok) return showProblem(output, answer);
-      const none = !(answer.features ?? answer.jobs)?.length;
+      const none = !(answer.rows ?? answer.jobs)?.length;
       const next = ((answer.links ?? []) as Json[]).find((one) => one.rel === "next");
       const more = next ? h("button", { type: "button", class: "quiet" }, say("next_page")) : null;
       more?.addEventListener("click", () => void open(title, kind, String(next!.href)));

@@ -1,0 +1,125 @@
+"""What planners and dispatchers do on the start page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.settings import DatabaseSettings, MapSettings, Settings
+
+from .conftest import Open, serving
+
+pytestmark = pytest.mark.chromium
+
+
+@pytest.fixture
+def own(web_assets: Path, demo_db: Path, tmp_path: Path) -> Iterator[str]:
+    """A service on a copy of the sample city that may be changed."""
+    from api.app import create_app
+
+    copy = tmp_path / "own.db"
+    shutil.copy(demo_db, copy)
+    settings = Settings(
+        database=DatabaseSettings(database_url=f"sqlite:///{copy}"),
+        map=MapSettings(cache_dir=tmp_path / "pages"),
+        log_level="error",
+    )
+    with serving(create_app(settings)) as address:
+        yield address
+
+
+def test_a_planner_imports_cells_and_publishes_the_draft(
+    own: str, visit: Open, sample_city: Any, tmp_path: Path
+):
+    file = tmp_path / "cells.geojson"
+    sample_city.cells.reset_index().to_file(file, driver="GeoJSON")
+    seen = visit(own + "/", ready=False)
+    seen.page.set_input_files("#import input[name=file]", str(file))
+    seen.page.select_option("#import select[name=as]", "cells")
+    seen.page.fill("#import input[name=title]", "新一版")
+    seen.page.click("#import button[type=submit]")
+    seen.page.wait_for_selector("#report .publish", timeout=120_000)
+    said = seen.page.inner_text("#report")
+    assert f"{len(sample_city.cells)} / {len(sample_city.cells)}" in said
+    assert "修复" in said
+    seen.shot("start-imported")
+    seen.page.reload(wait_until="load")
+    row = seen.page.locator("#plans tr", has_text="新一版")
+    assert "草稿" in row.inner_text()
+    seen.page.fill("#plans .publish input", "2026-12-01")
+    seen.page.click("#plans .publish button")
+    seen.page.wait_for_selector("#plans .answer[data-kind=good]", timeout=120_000)
+    seen.page.reload(wait_until="load")
+    assert "已发布" in seen.page.locator("#plans tr", has_text="新一版").inner_text()
+    assert seen.page.locator("#plans .publish").count() == 0
+    seen.clean()
+
+
+def test_a_file_that_cannot_be_imported_is_explained_by_row(own: str, visit: Open, tmp_path: Path):
+    file = tmp_path / "bad.csv"
+    file.write_text(
+        "case_id,class_code,lon,lat,reported_at\nA1,04001,abc,26,2026-01-01\n", encoding="utf-8"
+    )
+    seen = visit(own + "/", ready=False)
+    seen.page.set_input_files("#import input[name=file]", str(file))
+    seen.page.select_option("#import select[name=as]", "cases")
+    seen.page.click("#import button[type=submit]")
+    seen.page.wait_for_selector("#report[data-kind=bad] td", timeout=60_000)
+    said = seen.page.inner_text("#report table")
+    assert "lon" in said
+    assert "abc" in said
+    seen.page.click("a[data-table=jobs]")
+    seen.page.wait_for_selector("#sheet td")
+    assert "失败" in seen.page.inner_text("#sheet")
+    seen.clean()
+
+
+def test_cases_are_listed_in_the_page(served: str, visit: Open):
+    seen = visit(served + "/", ready=False)
+    seen.page.click("a[data-table=cases]")
+    seen.page.wait_for_selector("#sheet td")
+    first = seen.page.inner_text("#sheet td >> nth=1")
+    assert seen.page.locator("#sheet tbody tr").count() == 20
+    with seen.page.expect_response(lambda one: "after=" in one.url):
+        seen.page.click("#sheet button")
+    seen.page.locator("#sheet tr", has_text=first).wait_for(state="detached")
+    assert seen.page.inner_text("#sheet td >> nth=1") != first
+    seen.clean()
+
+
+@pytest.mark.parametrize("separator", ["，", " / ", "; ", "、"])
+def test_places_are_read_as_people_write_them_and_lead_to_the_map(
+    served: str, visit: Open, separator: str
+):
+    seen = visit(served + "/", ready=False)
+    example = seen.page.get_attribute("input[name=at]", "placeholder")
+    seen.page.fill("input[name=at]", example.replace(", ", separator))
+    seen.page.fill("input[name=accuracy]", "15")
+    seen.page.fill("input[name=category]", "04001")
+    seen.page.click("#locate button")
+    seen.page.wait_for_selector("#answer .more")
+    assert "责任单位" in seen.page.inner_text("#answer")
+    seen.page.click("#answer .more")
+    seen.page.wait_for_selector("html[data-ready=true]", state="attached")
+    seen.page.wait_for_selector(".leaflet-popup .gs-card")
+    assert seen.page.locator(".gs-pin").count() == 1
+    seen.clean()
+
+
+def test_a_place_in_no_cell_is_no_error_of_the_page(served: str, visit: Open):
+    seen = visit(served + "/", ready=False)
+    seen.page.fill("input[name=at]", "100, 30")
+    seen.page.click("#locate button")
+    seen.page.wait_for_selector("#answer[data-kind=note]")
+    assert "不在任何网格内" in seen.page.inner_text("#answer")
+    seen.clean()
+
+
+def test_an_unknown_map_is_a_page_with_a_way_on(served: str, visit: Open):
+    seen = visit(served + "/maps/foo", ready=False)
+    assert "/maps/coverage" in seen.page.inner_text("main")
+    assert seen.page.locator("main a").count() > 0
