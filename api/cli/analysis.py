@@ -229,18 +229,30 @@ def _window(text: str | None) -> Any:
     return text
 
 
+def _one(text: Any, zh: bool) -> str:
+    return text if isinstance(text, str) else str(text["zh" if zh else "en"])
+
+
 def _hotspot_text(result: HotspotResult, output: Path | None, language: str) -> str:
     from api.analysis.documents import hotspot_summary
+    from maps.messages import MESSAGES
+    from maps.wording import method
 
     zh = language == "zh"
+
+    def named(kind: str) -> str:
+        known = MESSAGES.get(kind)
+        return kind if known is None else known[0 if zh else 1]
+
     found = hotspot_summary(result)
     period = f"{found['since'] or '…'} – {found['until'] or '…'}"
+    ways = f"{_one(method(result.weights), zh)}  {_one(method(result.correction), zh)}"
     aside = f"{'剔除' if zh else 'set aside'} {result.n_set_aside}"
     unplaced = f"{'未落格' if zh else 'unplaced'} {result.n_unplaced}"
     lines = [
         f"{'方案' if zh else 'plan'} {result.plan_id}  n={result.n}  {aside}  {unplaced}",
-        f"{'期间' if zh else 'period'} {period}  {result.weights}  {result.correction}",
-        "  ".join(f"{name} {count}" for name, count in found["cells"].items()),
+        f"{'期间' if zh else 'period'} {period}  {ways}",
+        "  ".join(f"{named(name)} {count}" for name, count in found["cells"].items()),
     ]
     lines += [
         f"{'默认坐标堆' if zh else 'default-geocode pile'} {p.lon}, {p.lat}: {p.count} "
@@ -249,7 +261,9 @@ def _hotspot_text(result: HotspotResult, output: Path | None, language: str) -> 
     ]
     hot = result.cells[result.cells["hotspot"].str.startswith("hot")]
     for code, row in hot.sort_values("z", ascending=False).head(_HOT_SHOWN).iterrows():
-        lines.append(f"{row['hotspot']}  {code}  {row['name']}  {row['count']}  z={row['z']:.2f}")
+        lines.append(
+            f"{named(row['hotspot'])}  {code}  {row['name']}  {row['count']}  z={row['z']:.2f}"
+        )
     lines += [f"! {note.text('zh' if zh else 'en')}" for note in result.notes]
     if output is not None:
         lines.append(f"→ {output}")

@@ -10,7 +10,7 @@ import typer
 from api.cli.options import instant, one_of, pairs, services_for_writing
 from api.cli.state import emit, progress, state_of
 from api.cli.texts import certificate_text, report_text
-from gridsvc.errors import InputError
+from gridsvc.errors import BadOption
 
 if TYPE_CHECKING:
     from gridsvc.quality import Certificate
@@ -147,7 +147,12 @@ def import_command(
     )
     one_of("--as", as_layer, *AS_LAYERS)
     if len(files) > 1 and as_layer in ("cells", "communities", "subdistricts"):
-        raise InputError(reason="网格请合并为一个文件后导入 · cells come from one file")
+        raise BadOption(
+            option="--as",
+            value=as_layer,
+            reason_zh="网格请合并为一个文件后导入",
+            reason_en="cells come from one file",
+        )
     raws = [choices.open(f, settings) for f in files]
     above = Beside(parent_layer, parent_crs, parent_datum, parent_encoding)
     barred = Beside(exclusions_layer, exclusions_crs, exclusions_datum, exclusions_encoding)
@@ -263,8 +268,15 @@ def check_command(
     if findings is not None:
         write_layer(certificate.findings, findings, name="findings")
     language = state_of(context).language
-    emit(context, {"plan": name, **certificate.as_dict()},
-         certificate_text(name, certificate, language))  # fmt: skip
+    lines = [certificate_text(name, certificate, language)]
+    if not target:
+        zh, en = f"(未指明方案,检查的是最新的 {name})", f"(no plan named: the newest, {name})"
+        lines.insert(0, zh if language == "zh" else en)
+    if findings is not None:
+        count = len(certificate.findings)
+        zh, en = f"{count} 项问题 → {findings.name}", f"{count} findings → {findings.name}"
+        lines.append(zh if language == "zh" else en)
+    emit(context, {"plan": name, **certificate.as_dict()}, "\n".join(lines))
     if not certificate.ok:
         raise typer.Exit(4)
 

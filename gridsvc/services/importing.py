@@ -38,7 +38,7 @@ from gridsvc.services.import_numbers import codes_in_use_ever, issued, renamed
 from gridsvc.services.import_records import check_layer, read_records
 from gridsvc.services.planning import add_draft
 from gridsvc.services.ports import Storage, UnitOfWork
-from gridsvc.services.raw import ImportOptions, ImportReport, RawLayer
+from gridsvc.services.raw import ImportOptions, ImportReport, Note, RawLayer
 from gridsvc.types import Clock, Progress, no_progress
 
 ALIASES = {"network": "streets"}
@@ -161,6 +161,7 @@ def _import_cells(
     with storage.unit_of_work() as work:
         scheme = _scheme(work, options.scheme)
         registered = _exclusions_in_force(work, options)
+        again = _same_file(work, raw, options)
         retired = codes_in_use_ever(work, options.scheme) if options.number else set()
         in_force = _cells_in_force(work, options.scheme)
     progress("check", 0.1)
@@ -213,7 +214,7 @@ def _import_cells(
         registered_holes=_registered(repaired)[1],
     )
     report = _cell_report(raw, as_layer, options, drawn, cells, certificate, repaired, ambiguous)
-    report = replace(report, batch_id=_batch_id(raw, as_layer, now))
+    report = replace(report, batch_id=_batch_id(raw, as_layer, now), notes=(*report.notes, *again))
     if options.dry_run:
         return report
     progress("store", 0.85)
@@ -361,6 +362,21 @@ def _import_records(
         repository.append(records.frame, batch_id=report.batch_id)
     progress("commit", 0.95)
     return report
+
+
+def _same_file(work: UnitOfWork, raw: RawLayer, options: ImportOptions) -> tuple[Note, ...]:
+    """Return a note if plans came from the same file already."""
+    plans = work.plans.list(options.scheme)
+    same = [p.id for p in plans if p.provenance.get("digest") == raw.digest]
+    if not same:
+        return ()
+    listing = ", ".join(same)
+    return (
+        Note(
+            f"与方案 {listing} 来自同一文件(内容相同)",
+            f"the same file (equal content) was imported as plan {listing} before",
+        ),
+    )
 
 
 def _scheme(work: UnitOfWork, scheme_id: str) -> GridScheme | None:

@@ -202,3 +202,23 @@ def test_files_of_one_command_are_all_kept_or_none(gridsvc: Command, tmp_path: P
     assert done.out == ""
     assert gridsvc("export", "points", "-o", "none.csv").code == 0
     assert len((tmp_path / "none.csv").read_text("utf-8-sig").splitlines()) == 1
+
+
+def test_repairs_of_the_plan_named_and_none_is_said(gridsvc: Command, tmp_path: Path) -> None:
+    frame = squares()
+    frame.loc[0, "geometry"] = shapely.box(117.6, 26.2, 117.610003, 26.21)
+    dirty = save(frame, tmp_path / "dirty.gpkg")
+    first = gridsvc("import", dirty, "--as", "cells")
+    assert "导入批次 cells-" in first.out
+    gridsvc("import", save(squares(), tmp_path / "clean.gpkg"), "--as", "cells")
+    assert gridsvc("export", "repairs", "--plan", "main-v1", "-o", "r.csv").code == 0
+    assert len((tmp_path / "r.csv").read_text("utf-8-sig").splitlines()) > 1
+    done = gridsvc("export", "repairs", "--plan", "main-v2", "-o", "none.csv")
+    assert done.code == 2
+    assert "--batch" in done.err
+    assert not (tmp_path / "none.csv").exists()
+    again = gridsvc("import", dirty, "--as", "cells")
+    assert "与方案 main-v1 来自同一文件" in again.out
+    told = gridsvc("check", "--findings", "f.gpkg")
+    assert "最新的 main-v3" in told.out
+    assert "f.gpkg" in told.out

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import geopandas as gpd
+import pandas as pd
 import pytest
+import shapely
 
+from api.cli.analysis import _hotspot_text
 from api.cli.locating import _place, answer_text
 from api.cli.options import one_of, pairs
 from api.local_times import in_zone
+from gridsvc.analysis.results import HotspotResult
 from gridsvc.errors import BadOption, InvalidCoordinate
 
 
@@ -64,3 +70,19 @@ def test_roles_have_their_names() -> None:
     assert "网格长        甲 (社区)" in answer_text(answer, "zh")
     assert "Cell leader甲" not in answer_text(answer, "en")
     assert "Cell leader 甲 (community)" in answer_text(answer, "en")
+
+
+def test_hot_cells_are_told_in_the_language_of_the_session() -> None:
+    cells = pd.DataFrame(
+        {"hotspot": ["hot_99"], "z": [3.5], "name": ["一"], "count": [9]}, index=["c1"]
+    )
+    result = HotspotResult(
+        plan_id="p", cells=gpd.GeoDataFrame(cells, geometry=[shapely.box(0, 0, 1, 1)], crs=4490),
+        n=1, n_set_aside=0, n_unplaced=0, alpha=0.05,
+        since=None, until=None, updated_at=datetime(2026, 1, 1, tzinfo=UTC), classes=(),
+        denominator="none", weights="queen, self included", correction="BH-FDR",
+    )  # fmt: skip
+    chinese = _hotspot_text(result, None, "zh")
+    assert "热点" in chinese
+    assert "hot_99" not in chinese
+    assert "queen" not in chinese
