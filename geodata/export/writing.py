@@ -17,7 +17,7 @@ import shapely
 from geodata.export.tables import write_csv, write_xlsx
 from gridsvc import datum as datums
 from gridsvc.crs import STORAGE_EPSG, transformer
-from gridsvc.errors import InputError
+from gridsvc.errors import BadOption, InputError
 from gridsvc.layers import LAYERS, Layer
 from gridsvc.types import Datum, FloatArray
 
@@ -82,9 +82,19 @@ def write_layer(
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         listing = " ".join(SUFFIXES)
-        raise InputError(reason=f"{path.name}:可写格式 {listing} · formats: {listing}")
+        raise BadOption(
+            option="-o",
+            value=path.name,
+            reason_zh=f"可写格式 {listing}",
+            reason_en=f"formats: {listing}",
+        )
     if not path.parent.is_dir():
-        raise InputError(reason=f"{path.parent}:文件夹不存在 · there is no such folder")
+        raise BadOption(
+            option="-o",
+            value=str(path.parent),
+            reason_zh="文件夹不存在",
+            reason_en="there is no such folder",
+        )
     layer = LAYERS.get(name or path.stem)
     ready = _moved(_flat(frame, layer, private), crs, datum)
     with tempfile.TemporaryDirectory(prefix=".gridsvc-", dir=path.parent) as folder:
@@ -113,7 +123,12 @@ def _moved(frame: pd.DataFrame, crs: str | None, datum: str | Datum) -> pd.DataF
     same: pd.DataFrame = frame
     target = Datum.parse(str(datum))
     if crs is not None and target in (Datum.GCJ02, Datum.BD09):
-        raise InputError(reason="--crs 与 --datum gcj02|bd09 不能同用 · not both of them")
+        raise BadOption(
+            option="--crs",
+            value=str(crs),
+            reason_zh="不能与 --datum gcj02|bd09 同用",
+            reason_en="it cannot go with --datum gcj02|bd09",
+        )
     if crs is None and target in (Datum.WGS84, Datum.CGCS2000):
         return same
     if crs is not None:

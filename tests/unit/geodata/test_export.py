@@ -15,7 +15,7 @@ from geodata.export import SUFFIXES, write_layer
 from geodata.sources import open_source
 from gridsvc import datum as datums
 from gridsvc.crs import canonical_geometry
-from gridsvc.errors import InputError
+from gridsvc.errors import BadOption, InputError
 from gridsvc.layers import CELLS, POINTS, STAFF, normalize
 
 EXACT = [s for s in SUFFIXES if s not in (".kml", ".json")]
@@ -127,3 +127,10 @@ def test_refusals_leave_nothing_behind(cells: gpd.GeoDataFrame, tmp_path: Path) 
     with pytest.raises(InputError, match="folder"):
         write_layer(cells, tmp_path / "none" / "cells.gpkg")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_refusals_speak_one_language(tmp_path: Path) -> None:
+    with pytest.raises(BadOption) as caught:
+        write_layer(pd.DataFrame({"a": [1]}), tmp_path / "cells.doc")
+    assert "formats" not in caught.value.text("zh")
+    assert "可写" not in caught.value.text("en")
