@@ -171,7 +171,7 @@ class FieldProblem(BaseModel):
 
     field: str = Field(description="Parameter, body path or column.")
     message: str
-    row: int | None = Field(None, description="Row of a file, 1 is the first record.")
+    row: int | None = Field(None, description="Row of the sheet (CSV, XLSX), else record number.")
     value: str | None = Field(None, description="What stands there, shortened.")
     way_out: str | None = None
 
