@@ -8,8 +8,8 @@ from typing import Any
 
 from gridsvc.errors import InputError
 
-NEW_TERRITORY_ZH = "先用 gridsvc.services.planning.declare_territory 声明新辖区"
-NEW_TERRITORY_EN = "declare the new one first (gridsvc.services.planning.declare_territory)"
+NEW_TERRITORY_ZH = "先用 gridsvc scheme territory FILE 声明新辖区"
+NEW_TERRITORY_EN = "declare the new one first (gridsvc scheme territory FILE)"
 CELL_OPTIONS: dict[str, tuple[str, ...]] = {
     "no_area": ("drop",),
     "vanished": ("carve", "drop"),

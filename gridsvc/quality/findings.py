@@ -77,17 +77,17 @@ _RULES = (
     Rule(
         "uncovered_territory", 4, "blocking", "m²",
         "辖区内有 {measure:.4g} 平方米未被网格覆盖(邻近 {cells});请修复后导入或登记例外,"
-        "辖区已变时先用 gridsvc.services.planning.declare_territory 声明",
+        "辖区已变时先用 gridsvc scheme territory FILE 声明",
         "{measure:.4g} m² of the territory lie in no cell (near {cells}); import with repair or "
         "register an exclusion, or declare the new territory first "
-        "(gridsvc.services.planning.declare_territory)",
+        "(gridsvc scheme territory FILE)",
     ),
     Rule(
         "outside_territory", 4, "blocking", "m²",
         "网格 {cells} 超出辖区 {measure:.4g} 平方米;请修复后导入,"
-        "辖区已变时先用 gridsvc.services.planning.declare_territory 声明",
+        "辖区已变时先用 gridsvc scheme territory FILE 声明",
         "cell {cells} reaches {measure:.4g} m² beyond the territory; import with repair, or "
-        "declare the new territory first (gridsvc.services.planning.declare_territory)",
+        "declare the new territory first (gridsvc scheme territory FILE)",
     ),
     Rule(
         "over_exclusion", 4, "warning", "m²",
