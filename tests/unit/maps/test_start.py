@@ -34,7 +34,7 @@ def test_no_inline_script_or_style_and_nothing_foreign(language: str):
 def test_leads_each_user_to_what_is_theirs():
     page = start_page(facts())
     for words in ("规划员", "派遣员", "领导", "分析员", "/maps/coverage", "/maps/hotspot",
-                  "/maps/patrol", "/maps/plan", "/docs", "/api/v1/plans", "2,331"):  # fmt: skip
+                  "/maps/patrol", "/maps/plan", "/docs", "/api/v1/imports", "2,331"):  # fmt: skip
         assert words in page
     english = start_page(facts(), language="en")
     assert "Dispatcher" in english
