@@ -96,14 +96,14 @@ def test_ground_wide_beyond_the_territory_is_asked_and_names_the_way_out(
     for language in ("zh", "en"):
         text = caught.value.text(language)
         assert f"--decide {question.key}=trim" in text
-        assert "declare_territory" in text
+        assert "gridsvc scheme territory" in text
     trimmed = run(city, path, "cells", decisions={question.key: "trim"})
     assert trimmed.certificate is not None
     assert trimmed.certificate.ok
     left = run(city, path, "cells", decisions={question.key: "leave"}, dry_run=True)
     assert left.certificate is not None
     assert left.certificate.rules == ("outside_territory",)
-    assert left.certificate.findings["message_zh"].str.contains("declare_territory").all()
+    assert left.certificate.findings["message_zh"].str.contains("gridsvc scheme territory").all()
 
 
 @pytest.mark.parametrize("datum", ["gcj02", "bd09"])

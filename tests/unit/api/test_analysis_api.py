@@ -17,7 +17,7 @@ from api.app import create_app
 from api.cli import analysis as commands
 from api.settings import DatabaseSettings, Settings
 from geodata.sample import build_city
-from gridsvc.errors import BadOption, UnknownCell, UnknownClass
+from gridsvc.errors import BadOption, NothingToWorkOn, UnknownCell, UnknownClass
 from tests.unit.api.analysis_service import PLAN, store
 
 AT = "2026-11-20T08:00:00Z"
@@ -246,7 +246,7 @@ def test_patrol_command_writes_each_format(run, tmp_path: Path, busy_community):
         (("hotspot", "--class", "zz"), UnknownClass),
         (("hotspot", "-o", "x.docx"), BadOption),
         (("hotspot", "--denominator", "wishes"), BadOption),
-        (("patrol",), BadOption),
+        (("patrol",), NothingToWorkOn),
         (("patrol", "--cell", "1"), UnknownCell),
         (("patrol", "--cell", "1", "--window", "dusk"), BadOption),
         (("patrol", "--cell", "1", "-o", "x.pdf"), BadOption),
