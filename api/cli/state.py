@@ -61,9 +61,12 @@ def exit_code(error: GridsvcError) -> int:
 
 def zone_of_settings() -> str:
     """Return the city's time zone."""
-    from api.settings import Settings
+    from api.settings import BadSetting, Settings
 
-    return Settings().grid.timezone
+    try:
+        return Settings().grid.timezone
+    except BadSetting:  # the message about it has no times in it
+        return "UTC"
 
 
 def emit(context: typer.Context, document: Any, text: str) -> None:
