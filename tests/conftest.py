@@ -12,9 +12,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from starlette.testclient import TestClient
+
+    from geodata.sample import SampleCity
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIRED = os.environ.get("GRIDSVC_TEST_REQUIRE") == "1"
@@ -29,7 +35,7 @@ def test_host() -> Iterator[None]:
         yield
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip with the reason, or fail where the real component was promised to be there."""
     if REQUIRED:
         pytest.fail(f"GRIDSVC_TEST_REQUIRE=1 and {reason}")
@@ -56,7 +62,7 @@ def shared_data() -> Path:
 
 # Once a module: Playwright keeps an event loop in this thread, which other tests must not meet.
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium() -> Iterator[Browser]:
     """A real Chromium, driven by Playwright, that cannot reach other machines."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
@@ -83,7 +89,7 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def sample_city() -> Any:
+def sample_city() -> SampleCity:
     """The sample city of document 003, built once."""
     from geodata.sample import build_city
 
@@ -160,7 +166,7 @@ def demo_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app_client(demo_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def app_client(demo_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Client of the application on the sample city; crashes are answers, as in production."""
     from starlette.testclient import TestClient
 

@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
 
 from api.settings import DatabaseSettings, MapSettings, Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "test-results"
@@ -24,7 +28,7 @@ SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
+def serving(app: FastAPI) -> Iterator[str]:
     """Serve an ASGI application on a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -76,7 +80,7 @@ def served(
 class Visit:
     """A page with everything that went wrong on it."""
 
-    page: Any
+    page: Page
     outside: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -88,16 +92,16 @@ class Visit:
     def shot(self, name: str) -> bytes:
         """Save a screenshot to look at."""
         RESULTS.mkdir(exist_ok=True)
-        return bytes(self.page.screenshot(path=str(RESULTS / f"{name}.png")))
+        return self.page.screenshot(path=str(RESULTS / f"{name}.png"))
 
 
 Open = Callable[..., Visit]
 
 
 @pytest.fixture
-def visit(chromium: Any) -> Iterator[Open]:
+def visit(chromium: Browser) -> Iterator[Open]:
     """Open an address in a fresh context; requests elsewhere are noted and cut off."""
-    contexts: list[Any] = []
+    contexts: list[BrowserContext] = []
 
     def open_page(
         address: str, *, size: str = "desktop", ready: bool = True, **options: Any
@@ -115,7 +119,7 @@ def visit(chromium: Any) -> Iterator[Open]:
         seen = Visit(page)
         own = (address.split("/", 3)[0] + "//" + address.split("/", 3)[2], "data:", "blob:")
 
-        def check(route: Any) -> None:
+        def check(route: Route) -> None:
             if route.request.url.startswith(own) or address.startswith("file:"):
                 route.continue_()
             else:

@@ -38,7 +38,7 @@ DRAWN = """() => {
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 @pytest.mark.parametrize("name", sorted(PAGES))
-def test_page_is_clean_and_chinese_is_drawn(served: str, visit: Open, name: str, size: str):
+def test_page_is_clean_and_chinese_is_drawn(served: str, visit: Open, name: str, size: str) -> None:
     path, ready = PAGES[name]
     seen = visit(served + path, size=size, ready=ready)
     if name == "docs":
@@ -58,7 +58,7 @@ def test_page_is_clean_and_chinese_is_drawn(served: str, visit: Open, name: str,
 
 
 @pytest.mark.parametrize("name", ["coverage", "hotspot", "patrol", "plan"])
-def test_the_map_is_not_empty(served: str, visit: Open, name: str):
+def test_the_map_is_not_empty(served: str, visit: Open, name: str) -> None:
     seen = visit(served + PAGES[name][0])
     drawn = seen.page.evaluate(
         """() => Array.from(document.querySelectorAll('canvas')).map((canvas) => {
@@ -74,7 +74,7 @@ def test_the_map_is_not_empty(served: str, visit: Open, name: str):
 
 
 @pytest.mark.parametrize("width", [768, 1920, 3840])
-def test_nothing_overlaps_at_other_widths(served: str, visit: Open, width: int):
+def test_nothing_overlaps_at_other_widths(served: str, visit: Open, width: int) -> None:
     seen = visit(served + "/maps/coverage")
     seen.page.set_viewport_size({"width": width, "height": 1000})
     seen.page.wait_for_timeout(200)
@@ -90,7 +90,7 @@ def test_nothing_overlaps_at_other_widths(served: str, visit: Open, width: int):
     assert panel[2] <= width + 1
 
 
-def test_a_bad_condition_is_a_page_that_says_what_to_do(served: str, visit: Open):
+def test_a_bad_condition_is_a_page_that_says_what_to_do(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/hotspot?since=yesterday", ready=False)
     text = seen.page.inner_text("main")
     assert "yesterday" in text

@@ -13,8 +13,10 @@ import pandas as pd
 import pyogrio
 import pytest
 import shapely
+from starlette.testclient import TestClient
 
 from api.exports.routes import MEDIA_TYPES
+from geodata.sample import SampleCity
 from gridsvc.layers import LAYERS
 
 VECTOR = ("gpkg", "geojson", "fgb", "shp", "kml")
@@ -33,7 +35,7 @@ def download(client: Any, folder: Path, layer: str, form: str, **query: str) -> 
 
 @pytest.mark.parametrize("form", VECTOR)
 def test_cells_read_back_in_every_vector_format(
-    app_client: Any, sample_city: Any, tmp_path: Path, form: str
+    app_client: TestClient, sample_city: SampleCity, tmp_path: Path, form: str
 ) -> None:
     path = download(app_client, tmp_path, "cells", form)
     back: gpd.GeoDataFrame = pyogrio.read_dataframe(path)
@@ -46,7 +48,7 @@ def test_cells_read_back_in_every_vector_format(
 
 
 def test_a_shapefile_comes_with_all_its_parts_and_chinese_names(
-    app_client: Any, sample_city: Any, tmp_path: Path
+    app_client: TestClient, sample_city: SampleCity, tmp_path: Path
 ) -> None:
     path = download(app_client, tmp_path, "cells", "shp", encoding="GBK")
     parts = {Path(name).suffix for name in zipfile.ZipFile(path).namelist()}
@@ -57,7 +59,7 @@ def test_a_shapefile_comes_with_all_its_parts_and_chinese_names(
 
 @pytest.mark.parametrize("layer", sorted(LAYERS))
 def test_no_layer_as_a_file_holds_private_columns(
-    app_client: Any, sample_city: Any, tmp_path: Path, layer: str
+    app_client: TestClient, sample_city: SampleCity, tmp_path: Path, layer: str
 ) -> None:
     table = pd.read_parquet(download(app_client, tmp_path, layer, "parquet"))
     private = {c.name for c in LAYERS[layer].columns if c.private}
@@ -71,7 +73,7 @@ def test_no_layer_as_a_file_holds_private_columns(
 
 
 def test_a_workbook_opens_and_keeps_codes_as_text(
-    app_client: Any, sample_city: Any, tmp_path: Path
+    app_client: TestClient, sample_city: SampleCity, tmp_path: Path
 ) -> None:
     path = download(app_client, tmp_path, "points", "xlsx")
     table = pd.read_excel(io.BytesIO(path.read_bytes()), dtype=object)
@@ -79,19 +81,19 @@ def test_a_workbook_opens_and_keeps_codes_as_text(
     assert all(isinstance(code, str) for code in table["cell_code"])
 
 
-def test_tables_without_geometry_say_which_formats_they_have(app_client: Any) -> None:
+def test_tables_without_geometry_say_which_formats_they_have(app_client: TestClient) -> None:
     answer = app_client.get("/api/v1/exports/duties?format=gpkg", headers={"Accept-Language": "en"})
     assert answer.status_code == 422
     assert "csv, xlsx or parquet" in answer.json()["detail"]
 
 
-def test_exports_are_not_sent_twice(app_client: Any) -> None:
+def test_exports_are_not_sent_twice(app_client: TestClient) -> None:
     url = "/api/v1/exports/exclusions?format=geojson"
     etag = app_client.get(url).headers["etag"]
     assert app_client.get(url, headers={"If-None-Match": etag}).status_code == 304
 
 
-def test_layers_of_no_plan_need_none_in_force(app_client: Any) -> None:
+def test_layers_of_no_plan_need_none_in_force(app_client: TestClient) -> None:
     past = "at=1990-01-01"
     assert app_client.get(f"/api/v1/exports/points?format=csv&{past}").status_code == 200
     assert app_client.get(f"/api/v1/exports/cells?format=csv&{past}").status_code == 404

@@ -6,6 +6,9 @@ import re
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
+
+from geodata.sample import SampleCity
 
 
 def get_routes(client: Any) -> list[str]:
@@ -31,7 +34,7 @@ def get_routes(client: Any) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def planted(sample_city: Any) -> tuple[set[str], set[str]]:
+def planted(sample_city: SampleCity) -> tuple[set[str], set[str]]:
     """Phone numbers of staff, units and reporters, and names of reporters."""
     phones = {
         str(p)
@@ -52,7 +55,7 @@ def planted(sample_city: Any) -> tuple[set[str], set[str]]:
 
 
 def test_no_get_route_tells_phones_or_reporters(
-    app_client: Any, planted: tuple[set[str], set[str]]
+    app_client: TestClient, planted: tuple[set[str], set[str]]
 ) -> None:
     phones, reporters = planted
     digits = re.compile(r"(?<!\d)\d{11}(?!\d)")
@@ -71,7 +74,7 @@ def test_no_get_route_tells_phones_or_reporters(
     assert answered > 40
 
 
-def test_nobody_finds_a_case_by_its_phone(app_client: Any, sample_city: Any) -> None:
+def test_nobody_finds_a_case_by_its_phone(app_client: TestClient, sample_city: SampleCity) -> None:
     phone = str(sample_city.cases["phone"].dropna().iloc[0])
     everything = app_client.get("/api/v1/cases?limit=1").json()
     asked = app_client.get(f"/api/v1/cases?limit=1&phone={phone}").json()

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 import shapely
 from shapely.geometry import shape
+from starlette.testclient import TestClient
 
+from geodata.sample import SampleCity
 from gridsvc.services.joining import responsible
 
 
@@ -31,7 +33,7 @@ def everything(client: Any, url: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_health_names_the_plan_in_force(app_client: Any) -> None:
+def test_health_names_the_plan_in_force(app_client: TestClient) -> None:
     body = app_client.get("/healthz").json()
     assert body["status"] == "ok"
     assert body["cells"] == 702
@@ -41,13 +43,17 @@ def test_health_names_the_plan_in_force(app_client: Any) -> None:
     assert plan["certified"] is True
 
 
-def test_all_cells_exactly_once_whatever_the_page_size(app_client: Any, sample_city: Any) -> None:
+def test_all_cells_exactly_once_whatever_the_page_size(
+    app_client: TestClient, sample_city: SampleCity
+) -> None:
     for limit in (100, 351, 702, 10_000):
         codes = [f["id"] for f in everything(app_client, f"/api/v1/cells?limit={limit}")]
         assert codes == sorted(sample_city.cells.index)
 
 
-def test_cells_come_back_as_they_were_certified(app_client: Any, sample_city: Any) -> None:
+def test_cells_come_back_as_they_were_certified(
+    app_client: TestClient, sample_city: SampleCity
+) -> None:
     features = everything(app_client, "/api/v1/cells")
     served = [shape(f["geometry"]) for f in features]
     assert shapely.coverage_is_valid(served)
@@ -55,7 +61,7 @@ def test_cells_come_back_as_they_were_certified(app_client: Any, sample_city: An
     assert shapely.equals_exact(shapely.normalize(served), shapely.normalize(wanted), 2e-9).all()
 
 
-def test_cells_by_box_community_and_code(app_client: Any, sample_city: Any) -> None:
+def test_cells_by_box_community_and_code(app_client: TestClient, sample_city: SampleCity) -> None:
     cells = sample_city.cells
     west, south, east, north = cells.geometry.iloc[5].bounds
     box = f"{west},{south},{east},{north}"
@@ -71,7 +77,7 @@ def test_cells_by_box_community_and_code(app_client: Any, sample_city: Any) -> N
     assert app_client.get(f"/api/v1/cells/{one}").json()["id"] == one
 
 
-def test_etags_save_the_body_and_change_with_the_question(app_client: Any) -> None:
+def test_etags_save_the_body_and_change_with_the_question(app_client: TestClient) -> None:
     first = app_client.get("/api/v1/points?limit=5")
     etag = first.headers["etag"]
     again = app_client.get("/api/v1/points?limit=5", headers={"If-None-Match": etag})
@@ -96,7 +102,7 @@ def test_etags_save_the_body_and_change_with_the_question(app_client: Any) -> No
     ],
 )
 def test_formats_by_accept_and_by_parameter(
-    app_client: Any, accept: str, query: str, kind: str
+    app_client: TestClient, accept: str, query: str, kind: str
 ) -> None:
     answer = app_client.get(f"/api/v1/points?limit=3{query}", headers={"Accept": accept})
     assert answer.headers["content-type"].startswith(kind)
@@ -104,7 +110,9 @@ def test_formats_by_accept_and_by_parameter(
         assert len(list(csv.DictReader(io.StringIO(answer.text)))) == 3
 
 
-def test_points_by_cell_and_category_with_visits(app_client: Any, sample_city: Any) -> None:
+def test_points_by_cell_and_category_with_visits(
+    app_client: TestClient, sample_city: SampleCity
+) -> None:
     points = everything(app_client, "/api/v1/points?visits=true")
     assert len(points) == 519
     assert all({"last_visit", "days_since", "due"} <= set(p["properties"]) for p in points)
@@ -122,7 +130,7 @@ def test_points_by_cell_and_category_with_visits(app_client: Any, sample_city: A
     assert latest == one["properties"]["last_visit"]
 
 
-def test_cases_by_time_and_class_add_up(app_client: Any, sample_city: Any) -> None:
+def test_cases_by_time_and_class_add_up(app_client: TestClient, sample_city: SampleCity) -> None:
     cases = sample_city.cases
     since, until = (
         pd.Timestamp("2026-03-01", tz="Asia/Shanghai"),
@@ -138,7 +146,9 @@ def test_cases_by_time_and_class_add_up(app_client: Any, sample_city: Any) -> No
     assert {c["id"] for c in got} == set(wanted.index[wanted["major_code"] == major])
 
 
-def test_unplaced_cases_are_kept_with_their_reason(app_client: Any, sample_city: Any) -> None:
+def test_unplaced_cases_are_kept_with_their_reason(
+    app_client: TestClient, sample_city: SampleCity
+) -> None:
     kinds = ("placed", "on_border", "outside", "no_coordinates", "invalid_coordinates")
     counts = {
         kind: len(everything(app_client, f"/api/v1/cases?limit=10000&placement={kind}&f=json"))
@@ -150,7 +160,9 @@ def test_unplaced_cases_are_kept_with_their_reason(app_client: Any, sample_city:
     )
 
 
-def test_responsible_persons_over_http_equal_the_join(app_client: Any, sample_city: Any) -> None:
+def test_responsible_persons_over_http_equal_the_join(
+    app_client: TestClient, sample_city: SampleCity
+) -> None:
     at = pd.Timestamp("2026-06-01T00:00:00Z")
     cells = sample_city.cells.sample(25, random_state=1)
     join = responsible(cells, sample_city.duties, at.to_pydatetime())
@@ -163,7 +175,7 @@ def test_responsible_persons_over_http_equal_the_join(app_client: Any, sample_ci
         assert body["responsible_unit"]["rule"] == "territory"
 
 
-def test_the_unit_of_a_class_and_the_rule(app_client: Any, sample_city: Any) -> None:
+def test_the_unit_of_a_class_and_the_rule(app_client: TestClient, sample_city: SampleCity) -> None:
     code = sample_city.cells.index[0]
     rules = set()
     for class_code, row in sample_city.classes.iterrows():
@@ -179,7 +191,7 @@ def test_the_unit_of_a_class_and_the_rule(app_client: Any, sample_city: Any) -> 
     assert "none" not in rules
 
 
-def test_gaps_name_cells(app_client: Any) -> None:
+def test_gaps_name_cells(app_client: TestClient) -> None:
     body = app_client.get("/api/v1/duties/gaps?role=cell_leader").json()
     assert body["cells"] == 702
     assert {v["role"] for v in body["vacancies"]} <= {"cell_leader"}
@@ -187,7 +199,7 @@ def test_gaps_name_cells(app_client: Any) -> None:
     assert len(nobody["vacancies"]) == 702
 
 
-def test_certificate_areas_and_findings(app_client: Any) -> None:
+def test_certificate_areas_and_findings(app_client: TestClient) -> None:
     plan = app_client.get("/api/v1/plans/in-force").json()
     assert app_client.get(plan["links"]["certificate"]).json()["certificate"]["ok"] is True
     assert app_client.get(plan["links"]["findings"]).json()["features"] == []
@@ -220,7 +232,9 @@ def test_certificate_areas_and_findings(app_client: Any) -> None:
         ("/api/v1/nothing", 404, "not-found"),
     ],
 )
-def test_bad_questions_get_problems(app_client: Any, url: str, status: int, slug: str) -> None:
+def test_bad_questions_get_problems(
+    app_client: TestClient, url: str, status: int, slug: str
+) -> None:
     for language in ("zh", "en"):
         answer = app_client.get(url, headers={"Accept-Language": language})
         assert answer.status_code == status
@@ -229,7 +243,9 @@ def test_bad_questions_get_problems(app_client: Any, url: str, status: int, slug
         assert answer.json()["type"] == f"/problems/{slug}"
 
 
-def test_duties_of_a_box_are_those_whose_targets_meet_it(app_client: Any, sample_city: Any) -> None:
+def test_duties_of_a_box_are_those_whose_targets_meet_it(
+    app_client: TestClient, sample_city: SampleCity
+) -> None:
     cells, duties = sample_city.cells, sample_city.duties
     cell = cells.geometry.iloc[100].representative_point()
     box = (cell.x - 0.002, cell.y - 0.002, cell.x + 0.002, cell.y + 0.002)

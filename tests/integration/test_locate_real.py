@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
 
+from geodata.sample import SampleCity
 from geodata.sources import open_source
 from gridsvc.errors import OverlappingCells
 from gridsvc.locate import Locator
@@ -49,5 +49,5 @@ def test_overlapping_neighbourhoods_are_refused(shared_data: Path) -> None:
     assert shapely.relate_pattern(one, two, "T********")
 
 
-def test_sample_city_agrees_with_geos(sample_city: Any) -> None:
+def test_sample_city_agrees_with_geos(sample_city: SampleCity) -> None:
     agree(sample_city.cells)

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.documentation import STATIC
@@ -83,7 +84,7 @@ def test_private_columns_are_not_even_parameters(document: dict[str, Any]) -> No
         assert not parameters & {"phone", "reporter"}, name
 
 
-def test_the_page_loads_local_files_only(app_client: Any) -> None:
+def test_the_page_loads_local_files_only(app_client: TestClient) -> None:
     page = app_client.get("/docs")
     assert page.status_code == 200
     sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -95,7 +96,7 @@ def test_the_page_loads_local_files_only(app_client: Any) -> None:
             assert app_client.get(source).status_code == 200, source
 
 
-def test_kinds_of_problems_are_described_at_their_address(app_client: Any) -> None:
+def test_kinds_of_problems_are_described_at_their_address(app_client: TestClient) -> None:
     problem = app_client.get("/api/v1/cells/none").json()
     described = app_client.get(problem["type"]).json()
     assert described["status"] == 404

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.maps.cache import PageCache
@@ -33,7 +34,7 @@ def test_who_takes_gzip(header: str, takes: bool) -> None:
     assert takes_gzip(header) is takes
 
 
-def test_gzip_that_is_refused_is_not_sent(app_client: Any) -> None:
+def test_gzip_that_is_refused_is_not_sent(app_client: TestClient) -> None:
     plain = app_client.get("/maps/plan", headers={"Accept-Encoding": "gzip;q=0"})
     assert plain.status_code == 200
     assert "content-encoding" not in plain.headers
@@ -43,7 +44,7 @@ def test_gzip_that_is_refused_is_not_sent(app_client: Any) -> None:
 
 
 def test_parameters_that_a_map_does_not_read_draw_nothing_anew(
-    app_client: Any, monkeypatch: pytest.MonkeyPatch
+    app_client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys: list[str] = []
     real = PageCache.get

@@ -23,7 +23,7 @@ class Builder:
         return Rendered(html=f"<p>网格 {self.calls}</p>", policy="default-src 'none'")
 
 
-def test_a_page_is_built_once_for_many_at_a_time(tmp_path: Path):
+def test_a_page_is_built_once_for_many_at_a_time(tmp_path: Path) -> None:
     cache, build = PageCache(tmp_path), Builder(pause=0.05)
     pages: list[bytes] = []
     threads = [
@@ -37,7 +37,7 @@ def test_a_page_is_built_once_for_many_at_a_time(tmp_path: Path):
     assert set(pages) == {"<p>网格 1</p>".encode()}
 
 
-def test_a_new_process_finds_the_page_on_disk(tmp_path: Path):
+def test_a_new_process_finds_the_page_on_disk(tmp_path: Path) -> None:
     first = PageCache(tmp_path).get("k", Builder())
     build = Builder()
     again = PageCache(tmp_path).get("k", build)
@@ -47,7 +47,7 @@ def test_a_new_process_finds_the_page_on_disk(tmp_path: Path):
 
 
 @pytest.mark.parametrize("keep", [0, 10, -1])
-def test_a_file_that_was_cut_short_is_built_anew(tmp_path: Path, keep: int):
+def test_a_file_that_was_cut_short_is_built_anew(tmp_path: Path, keep: int) -> None:
     PageCache(tmp_path).get("k", Builder())
     path = next(tmp_path.glob("k*"))
     path.write_bytes(path.read_bytes()[:keep])
@@ -56,7 +56,7 @@ def test_a_file_that_was_cut_short_is_built_anew(tmp_path: Path, keep: int):
     assert build.calls == 1
 
 
-def test_old_pages_leave_memory_and_disk(tmp_path: Path):
+def test_old_pages_leave_memory_and_disk(tmp_path: Path) -> None:
     cache = PageCache(tmp_path, in_memory=2, on_disk=3)
     for n in range(6):
         cache.get(f"k{n}", Builder())
@@ -68,7 +68,7 @@ def test_old_pages_leave_memory_and_disk(tmp_path: Path):
     assert build.calls == 1
 
 
-def test_a_folder_that_cannot_be_written_only_costs_the_disk(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_only_costs_the_disk(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     cache, build = PageCache(blocked / "cache"), Builder()
@@ -77,13 +77,13 @@ def test_a_folder_that_cannot_be_written_only_costs_the_disk(tmp_path: Path):
     assert build.calls == 1
 
 
-def test_keys_tell_every_part_apart():
+def test_keys_tell_every_part_apart() -> None:
     assert PageCache.key("a", None) != PageCache.key("a", "None")
     assert PageCache.key("a", "b") == PageCache.key("a", "b")
     assert PageCache.etag(PageCache.key("a")).startswith('W/"')
 
 
-def test_a_page_that_cannot_be_built_leaves_nothing_behind(tmp_path: Path):
+def test_a_page_that_cannot_be_built_leaves_nothing_behind(tmp_path: Path) -> None:
     cache = PageCache(tmp_path)
 
     def fail() -> Rendered:

@@ -6,7 +6,7 @@ from geodata import reference
 from gridsvc.layers import CLASSES
 
 
-def test_catalogue_has_the_figures_of_the_source_document():
+def test_catalogue_has_the_figures_of_the_source_document() -> None:
     classes = reference.issue_classes()
     assert len(classes) == 217
     assert classes["major_code"].nunique() == 13
@@ -16,13 +16,13 @@ def test_catalogue_has_the_figures_of_the_source_document():
     assert classes["name"].is_unique
 
 
-def test_class_codes_begin_with_their_major_code():
+def test_class_codes_begin_with_their_major_code() -> None:
     classes = reference.issue_classes()
     assert (classes.index.str[:2] == classes["major_code"]).all()
     assert classes.index.str.fullmatch(r"\d{5}").all()
 
 
-def test_every_class_names_a_known_kind_of_unit_and_clock():
+def test_every_class_names_a_known_kind_of_unit_and_clock() -> None:
     classes = reference.issue_classes()
     kinds = {k.key for k in reference.unit_kinds()}
     assert set(classes["unit_kind"]) <= kinds
@@ -30,7 +30,7 @@ def test_every_class_names_a_known_kind_of_unit_and_clock():
     assert (classes["deadline_hours"] > 0).all()
 
 
-def test_standard_codes_map_known_classes():
+def test_standard_codes_map_known_classes() -> None:
     classes = reference.issue_classes()
     codes = reference.standard_codes()
     by_name = {str(row["name"]): str(code) for code, row in classes.iterrows()}
@@ -40,14 +40,14 @@ def test_standard_codes_map_known_classes():
     assert len(set(codes.values())) == len(codes)
 
 
-def test_point_categories_are_eighteen_with_both_names():
+def test_point_categories_are_eighteen_with_both_names() -> None:
     categories = reference.point_categories()
     assert len(categories) == 18
     assert {c.visit_window for c in categories} == {"day", "both"}
     assert all(c.zh and c.en and c.visits_per_week > 0 for c in categories)
 
 
-def test_staff_come_from_eight_sources_with_known_roles():
+def test_staff_come_from_eight_sources_with_known_roles() -> None:
     roles = {r.key for r in reference.roles()}
     kinds = {k.key for k in reference.unit_kinds()}
     sources = reference.staff_sources()
@@ -56,7 +56,7 @@ def test_staff_come_from_eight_sources_with_known_roles():
     assert {s.unit_kind for s in sources} <= kinds
 
 
-def test_terms_are_unique_and_bilingual():
+def test_terms_are_unique_and_bilingual() -> None:
     for terms in (reference.roles(), reference.unit_kinds(), reference.intake_channels()):
         keys = [t.key for t in terms]
         assert len(set(keys)) == len(keys)

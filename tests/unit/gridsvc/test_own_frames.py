@@ -34,7 +34,7 @@ def own_cases(**columns: object) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(columns, geometry=shapely.points(places()), crs=4326)
 
 
-def test_bare_points_and_polygons_are_enough():
+def test_bare_points_and_polygons_are_enough() -> None:
     before = datetime.now(UTC)
     result = find_hotspots(own_cases(), own_cells())
     whole = find_hotspots(
@@ -50,7 +50,7 @@ def test_bare_points_and_polygons_are_enough():
     assert result.points.dtypes.astype(str).tolist() == ["str", "datetime64[us, UTC]", "geometry"]
 
 
-def test_stored_cells_count_when_they_are_there():
+def test_stored_cells_count_when_they_are_there() -> None:
     cases = own_cases(cell_code=[CELLS.index[0]] * 200)
     assert find_hotspots(cases, own_cells()).cells["count"].iloc[0] == 200
     tried = reports(places(), ["01001"] * 200).assign(placement="outside")
@@ -60,7 +60,7 @@ def test_stored_cells_count_when_they_are_there():
 
 
 @pytest.mark.parametrize("since", [date(2024, 5, 2), datetime(2024, 5, 2), "2024-05-02"])  # noqa: DTZ001
-def test_days_and_naive_instants_are_of_the_city(since):
+def test_days_and_naive_instants_are_of_the_city(since: datetime | str | None) -> None:
     cases = reports(places(), ["01001"] * 200, start=datetime(2024, 5, 1, tzinfo=UTC))
     midnight = datetime(2024, 5, 1, 16, tzinfo=UTC)  # in Shanghai
     chosen = select_cases(cases, since=since)
@@ -73,14 +73,14 @@ def test_days_and_naive_instants_are_of_the_city(since):
     assert result.n == 40
 
 
-def test_naive_and_written_reports_are_of_the_city():
+def test_naive_and_written_reports_are_of_the_city() -> None:
     naive = pd.Series(pd.date_range("2024-05-01", periods=200, freq="h"))
     for column in (naive, naive.dt.strftime("%Y-%m-%dT%H:%M")):
         chosen = select_cases(own_cases(reported_at=column), since="2024-05-02", until="2024-05-03")
         assert chosen.index.tolist() == list(range(24, 48))
 
 
-def test_what_a_question_needs_is_named():
+def test_what_a_question_needs_is_named() -> None:
     cases, cells = own_cases(), own_cells()
     with pytest.raises(MissingColumn, match="reported_at"):
         find_hotspots(cases, cells, since="2024-05-01")
@@ -96,7 +96,7 @@ def test_what_a_question_needs_is_named():
         find_hotspots(cases, cells, updated_at=5)  # type: ignore[arg-type]
 
 
-def test_another_crs_is_refused_with_the_way_out():
+def test_another_crs_is_refused_with_the_way_out() -> None:
     cases, cells = own_cases(), own_cells()
     metric = cases.to_crs(4548)
     for call in (
@@ -116,7 +116,7 @@ def test_another_crs_is_refused_with_the_way_out():
         geocode_piles(gpd.GeoDataFrame({"x": [1.0]}))
 
 
-def test_cells_that_overlap_or_repeat_are_refused():
+def test_cells_that_overlap_or_repeat_are_refused() -> None:
     twice = pd.concat([own_cells(), own_cells().iloc[:1]])
     with pytest.raises(DuplicateKey):
         find_hotspots(own_cases(), twice)
@@ -126,7 +126,7 @@ def test_cells_that_overlap_or_repeat_are_refused():
         find_hotspots(own_cases(), over)
 
 
-def test_piles_without_classes_are_none_and_density_takes_frames():
+def test_piles_without_classes_are_none_and_density_takes_frames() -> None:
     frame = own_cases()
     piled = pd.concat([frame, frame.iloc[[0] * 300]], ignore_index=True)
     assert geocode_piles(piled)[0] == ()
@@ -135,7 +135,7 @@ def test_piles_without_classes_are_none_and_density_takes_frames():
     assert kde(frame).n == 200
 
 
-def test_an_empty_period_says_so_first():
+def test_an_empty_period_says_so_first() -> None:
     cases = reports(places(), ["01001"] * 200)
     result = find_hotspots(cases, CELLS, since=NOON + timedelta(days=900))
     assert result.n == 0

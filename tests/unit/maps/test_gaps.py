@@ -13,7 +13,7 @@ from . import builders
 from .test_maps import data_of
 
 
-def test_cells_without_names_are_called_by_their_codes():
+def test_cells_without_names_are_called_by_their_codes() -> None:
     hot = builders.hotspot_result()
     covered = builders.coverage_result()
     drawn: list[dict[str, Any]] = [
@@ -41,7 +41,7 @@ def figures(data: dict[str, Any]) -> dict[str, Any]:
     return {one["label"]["en"]: one for one in data["figures"]}
 
 
-def test_without_duties_nobody_is_said_to_be_missing():
+def test_without_duties_nobody_is_said_to_be_missing() -> None:
     data = data_of(maps.coverage_map(Partly(duties=False)))  # type: ignore[arg-type]
     assert "--as duties" in data["missing"][0]["text"]["zh"]
     assert len(data["missing"]) == 1
@@ -56,7 +56,7 @@ def test_without_duties_nobody_is_said_to_be_missing():
     assert "--as duties" in vacant["empty"]["en"]
 
 
-def test_units_on_points_answer_for_them_without_duties():
+def test_units_on_points_answer_for_them_without_duties() -> None:
     result = replace(
         builders.coverage_result(), loaded={"duties": False, "visits": True, "staff": False}
     )
@@ -67,7 +67,7 @@ def test_units_on_points_answer_for_them_without_duties():
     assert figures(data)["Points with a person or unit"]["value"] == "—"
 
 
-def test_without_visits_no_point_is_said_to_be_late():
+def test_without_visits_no_point_is_said_to_be_late() -> None:
     data = data_of(maps.coverage_map(Partly(visits=False)))  # type: ignore[arg-type]
     assert "--as visits" in data["missing"][0]["text"]["zh"]
     points = next(one for one in data["overlays"] if one["key"] == "points")
@@ -78,7 +78,7 @@ def test_without_visits_no_point_is_said_to_be_late():
     assert figures(data)["Cells fully staffed"]["value"] != "—"
 
 
-def test_a_complete_result_lacks_nothing():
+def test_a_complete_result_lacks_nothing() -> None:
     data = data_of(maps.coverage_map(builders.coverage_result()))
     assert data["missing"] == []
     points = next(one for one in data["overlays"] if one["key"] == "points")
@@ -91,14 +91,14 @@ def test_a_complete_result_lacks_nothing():
     assert rings["themes"][0]["classes"][0]["shape"] not in shapes
 
 
-def test_a_period_without_reports_says_so_and_leads_back():
+def test_a_period_without_reports_says_so_and_leads_back() -> None:
     data = data_of(maps.hotspot_map(replace(builders.hotspot_result(), n=0)))
     assert "该时段没有案件" in data["missing"][0]["text"]["zh"]
     assert data["missing"][0]["reset"] is True
     assert data_of(maps.hotspot_map(builders.hotspot_result()))["missing"] == []
 
 
-def test_density_is_not_counted_and_has_no_colour_of_a_hot_spot():
+def test_density_is_not_counted_and_has_no_colour_of_a_hot_spot() -> None:
     data = data_of(maps.hotspot_map(builders.hotspot_result()))
     density = next(one for one in data["overlays"] if one["key"] == "density")
     assert density["over"] is True
@@ -107,7 +107,7 @@ def test_density_is_not_counted_and_has_no_colour_of_a_hot_spot():
     assert hot.isdisjoint(one["color"] for one in density["theme"]["classes"])
 
 
-def test_steps_name_their_stop_and_tiny_ones_join_the_next():
+def test_steps_name_their_stop_and_tiny_ones_join_the_next() -> None:
     first = builders.patrol_plan().rounds[0]
     place = first.start
     turns = (

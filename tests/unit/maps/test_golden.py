@@ -22,7 +22,7 @@ def normalised(page: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["coverage", "hotspot", "patrol", "plan"])
-def test_page_is_as_recorded(kind: str, request: pytest.FixtureRequest):
+def test_page_is_as_recorded(kind: str, request: pytest.FixtureRequest) -> None:
     page = normalised(maps.render_html(every_map(assets="url")[kind]))
     path = FOLDER / f"{kind}.html"
     if request.config.getoption("--update-golden"):

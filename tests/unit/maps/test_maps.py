@@ -65,7 +65,7 @@ def facts(data: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["coverage", "hotspot", "patrol", "plan"])
 @pytest.mark.parametrize("assets", ["url", "inline"])
-def test_no_map_refers_to_another_machine(kind: str, assets: Any):
+def test_no_map_refers_to_another_machine(kind: str, assets: Any) -> None:
     page = maps.render_html(every_map(assets=assets)[kind])
     for address in re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", page.split("<body>")[0]):
         assert address.startswith(("/static/", "data:")), address
@@ -75,7 +75,7 @@ def test_no_map_refers_to_another_machine(kind: str, assets: Any):
 
 
 @pytest.mark.parametrize("kind", ["coverage", "hotspot", "patrol", "plan"])
-def test_hostile_names_stay_inside_the_data_block(kind: str):
+def test_hostile_names_stay_inside_the_data_block(kind: str) -> None:
     drawn = every_map(builders.HOSTILE, assets="url", page=Page(plan_title=builders.HOSTILE))
     page = maps.render_html(drawn[kind])
     assert "<img" not in page
@@ -85,7 +85,7 @@ def test_hostile_names_stay_inside_the_data_block(kind: str):
     ).replace("\\\\", "\\")
 
 
-def test_two_renders_are_equal_and_text_like_an_element_id_is_kept():
+def test_two_renders_are_equal_and_text_like_an_element_id_is_kept() -> None:
     looks_like = "batch_0123456789abcdef0123456789abcdef"
     first = maps.render_html(every_map(looks_like, assets="url")["coverage"])
     second = maps.render_html(every_map(looks_like, assets="url")["coverage"])
@@ -93,7 +93,7 @@ def test_two_renders_are_equal_and_text_like_an_element_id_is_kept():
     assert looks_like in first
 
 
-def test_the_policy_names_every_inline_block_and_nothing_else():
+def test_the_policy_names_every_inline_block_and_nothing_else() -> None:
     rendered = maps.render(every_map(assets="url")["coverage"])
     inline = re.findall(r"<(script|style)>", rendered.html)
     assert rendered.policy.count("'sha256-") == len(inline) > 2
@@ -109,7 +109,7 @@ def test_the_policy_names_every_inline_block_and_nothing_else():
     )
 
 
-def test_coverage_shows_staff_vacancies_points_and_what_is_not_covered():
+def test_coverage_shows_staff_vacancies_points_and_what_is_not_covered() -> None:
     data = data_of(
         maps.coverage_map(builders.coverage_result(), page=Page(names=NAMES), assets="url")
     )
@@ -138,7 +138,7 @@ def test_coverage_shows_staff_vacancies_points_and_what_is_not_covered():
     assert data["figures"][0]["state"] == "bad"
 
 
-def test_coverage_figures_of_nothing_are_not_a_hundred_percent():
+def test_coverage_figures_of_nothing_are_not_a_hundred_percent() -> None:
     result = builders.coverage_result()
     data = data_of(maps.coverage_map(replace(
         result, points=result.points.iloc[:0],
@@ -150,7 +150,9 @@ def test_coverage_figures_of_nothing_are_not_a_hundred_percent():
     assert "state" not in by_label["Points with a person or unit"]
 
 
-def test_many_cells_are_shown_as_communities_and_the_map_says_so(monkeypatch: Any):
+def test_many_cells_are_shown_as_communities_and_the_map_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(document, "MANY_CELLS", 5)
     data = data_of(maps.coverage_map(builders.coverage_result(), assets="url"))
     assert len(data["cells"]["codes"]) == 2
@@ -162,7 +164,7 @@ def test_many_cells_are_shown_as_communities_and_the_map_says_so(monkeypatch: An
     assert any("only the 4" in str(note) for note in hot["notes"])
 
 
-def test_hotspot_states_all_that_the_figure_rests_on():
+def test_hotspot_states_all_that_the_figure_rests_on() -> None:
     data = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))
     stated = facts(data)
     assert stated["Sample size n"] == "107 reports"
@@ -178,7 +180,7 @@ def test_hotspot_states_all_that_the_figure_rests_on():
     assert stated["Updated at"] == "2018-11-22 14:05"
 
 
-def test_hotspot_classes_colours_bands_and_piles():
+def test_hotspot_classes_colours_bands_and_piles() -> None:
     data = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))
     theme = data["cells"]["themes"][0]
     look = [theme["classes"][i] for i in theme["index"]]
@@ -199,14 +201,16 @@ def test_hotspot_classes_colours_bands_and_piles():
     assert ranked[0]["values"][3] == "< 0.0001"
 
 
-def test_hotspot_draws_only_the_latest_of_very_many_reports(monkeypatch: Any):
+def test_hotspot_draws_only_the_latest_of_very_many_reports(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(hotspot, "MOST_POINTS", 2)
     data = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))
     assert len(overlay(data, "cases")["codes"]) == 2
     assert any("latest 2 of 3" in str(note) for note in data["notes"])
 
 
-def test_patrol_rounds_have_order_times_turns_and_gpx():
+def test_patrol_rounds_have_order_times_turns_and_gpx() -> None:
     data = data_of(maps.patrol_map(builders.patrol_plan(), page=Page(names=NAMES), assets="url"))
     first, second = overlay(data, "rounds")["rounds"]
     assert (first["color"], second["color"]) == ("#0072B2", "#D55E00")
@@ -226,7 +230,7 @@ def test_patrol_rounds_have_order_times_turns_and_gpx():
     assert any("dashed" in str(note) for note in data["notes"])
 
 
-def test_streets_walked_twice_are_found_in_either_direction():
+def test_streets_walked_twice_are_found_in_either_direction() -> None:
     there = LineString([(0, 0), (0.001, 0), (0.002, 0)])
     back = LineString([(0.002, 0), (0.001, 0), (0.001, 0.001)])
     again = twice_walked(gpd.GeoSeries([there, back]))
@@ -234,7 +238,7 @@ def test_streets_walked_twice_are_found_in_either_direction():
     assert twice_walked(gpd.GeoSeries([there])) == []
 
 
-def test_plan_map_draws_every_finding_with_its_number():
+def test_plan_map_draws_every_finding_with_its_number() -> None:
     data = data_of(
         maps.plan_map(
             builders.plan_version(), builders.cells(), findings=builders.findings(),
@@ -260,14 +264,14 @@ def test_plan_map_draws_every_finding_with_its_number():
 )
 def test_plan_map_tells_a_clean_certificate_from_a_missing_one(
     given: Callable[[], Any], verdict: str
-):
+) -> None:
     data = data_of(
         maps.plan_map(builders.plan_version(), builders.cells(), findings=given(), assets="url")
     )
     assert facts(data)["Certificate"] == verdict
 
 
-def test_a_single_file_has_no_controls_links_or_tiles():
+def test_a_single_file_has_no_controls_links_or_tiles() -> None:
     page = Page(
         home="/", download="?download=1", action="/maps/coverage",
         fields=(Field("since", "s", "date"),), links=(("x", "/maps/plan"),),
@@ -288,13 +292,13 @@ def test_a_single_file_has_no_controls_links_or_tiles():
     assert any("offline" in str(note) for note in data["notes"])
 
 
-def test_missing_assets_are_said_plainly(monkeypatch: Any, tmp_path: Any):
+def test_missing_assets_are_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setattr("maps.offline.STATIC", tmp_path)
     with pytest.raises(maps.offline.AssetsMissing, match="build_web"):
         maps.static_folder()
 
 
-def test_numbers_in_documents_are_plain():
+def test_numbers_in_documents_are_plain() -> None:
     assert document.number_or_none(np.int64(3)) == 3
     assert document.number_or_none(float("nan")) is None
     assert document.number_or_none(2.34567) == 2.3457

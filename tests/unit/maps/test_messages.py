@@ -19,7 +19,7 @@ def fields(template: str) -> set[str]:
 
 
 @pytest.mark.parametrize("key", sorted(MESSAGES))
-def test_each_phrase_is_there_in_both_languages_with_the_same_fields(key: str):
+def test_each_phrase_is_there_in_both_languages_with_the_same_fields(key: str) -> None:
     zh, en = MESSAGES[key]
     assert zh.strip()
     assert en.strip()
@@ -28,7 +28,7 @@ def test_each_phrase_is_there_in_both_languages_with_the_same_fields(key: str):
         assert not CHINESE.search(en)
 
 
-def test_no_full_stop_of_the_other_script():
+def test_no_full_stop_of_the_other_script() -> None:
     for zh, _ in MESSAGES.values():
         assert not re.search(r"[\u4e00-\u9fff][,;:?!]", zh), zh
 
@@ -46,18 +46,18 @@ def used_keys() -> set[str]:
     return found
 
 
-def test_every_key_in_use_exists():
+def test_every_key_in_use_exists() -> None:
     used = used_keys()
     assert len(used) > 80
     assert used <= set(MESSAGES), used - set(MESSAGES)
 
 
-def test_fields_may_be_in_both_languages():
+def test_fields_may_be_in_both_languages() -> None:
     made = both("role_per_cell", role={"zh": "网格长", "en": "cell leader"})
     assert made == {"zh": "每格网格长", "en": "cell leader per cell"}
     assert text("and_more", "en", n=3) == "3 more not listed"
 
 
-def test_the_browser_gets_both_languages():
+def test_the_browser_gets_both_languages() -> None:
     assert set(catalogue()) == {"zh", "en"}
     assert catalogue()["zh"].keys() == catalogue()["en"].keys() == MESSAGES.keys()

@@ -22,7 +22,7 @@ def facts(**changes: object) -> StartFacts:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_no_inline_script_or_style_and_nothing_foreign(language: str):
+def test_no_inline_script_or_style_and_nothing_foreign(language: str) -> None:
     page = start_page(facts(), language="zh" if language == "zh" else "en")
     assert not re.search(r"<script(?![^>]*\ssrc=)", page)
     assert "<style" not in page
@@ -31,7 +31,7 @@ def test_no_inline_script_or_style_and_nothing_foreign(language: str):
     assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", page)
 
 
-def test_leads_each_user_to_what_is_theirs():
+def test_leads_each_user_to_what_is_theirs() -> None:
     page = start_page(facts())
     for words in ("规划员", "派遣员", "领导", "分析员", "/maps/coverage", "/maps/hotspot",
                   "/maps/patrol", "/maps/plan", "/docs", "/api/v1/imports", "2,331"):  # fmt: skip
@@ -41,13 +41,13 @@ def test_leads_each_user_to_what_is_theirs():
     assert "派遣员" not in english
 
 
-def test_without_a_plan_it_shows_the_way_to_one():
+def test_without_a_plan_it_shows_the_way_to_one() -> None:
     page = start_page(facts(plans=(), city=""))
     assert "gridsvc demo" in page
     assert "2,331" not in page
 
 
-def test_foreign_text_is_shown_as_text():
+def test_foreign_text_is_shown_as_text() -> None:
     line = PlanLine(HOSTILE, HOSTILE, "draft", False, 1, "—", "—")
     page = start_page(facts(city=HOSTILE, plans=(line,)), roles={"x": HOSTILE})
     assert "<img" not in page

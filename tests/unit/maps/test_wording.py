@@ -25,14 +25,14 @@ def zh(text: Any) -> str:
         ("no cell could be tested: no neighbours or no variation", "没有网格可以检验"),
     ],
 )
-def test_notes(note: str, chinese: str):
+def test_notes(note: str, chinese: str) -> None:
     made = wording.note(note)
     assert chinese in zh(made)
     assert isinstance(made, dict)
     assert note.rsplit(maxsplit=1)[-1] in made["en"]
 
 
-def test_methods():
+def test_methods() -> None:
     made = wording.method("queen, self included")
     assert zh(made) == "共边或共点相邻，含自身"
     assert "two-sided, 999 permutations" in str(
@@ -41,7 +41,7 @@ def test_methods():
     assert wording.method("knn 8") == {"zh": "knn 8", "en": "knn 8"}
 
 
-def test_keys_and_unknown_text():
+def test_keys_and_unknown_text() -> None:
     assert zh(wording.turn("slight_left")) == "稍向左转"
     assert wording.turn("hover") == "hover"
     assert "350 米" in zh(wording.drop_reason("off_network:350"))
