@@ -21,6 +21,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api.bootstrap import Services
+from api.parameters import LANGUAGES, check_names
 from api.problems import TABLE, Kind, problem_response
 from gridsvc.datum import convert
 from gridsvc.errors import GridsvcError, InvalidCoordinate, OutsideCoverage
@@ -36,6 +37,8 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PATH = "/api/v1/locate"
+PARAMETERS = ("lon", "lat", "datum", "accuracy", "at", "category", "lang")
+"""Those of the documented route (a test compares them)."""
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HEADERS = (
     (b"content-type", b"application/json"),
@@ -132,11 +135,11 @@ class Query:
 
 
 def read_query(raw: bytes, services: Services) -> Query:
-    """Return the parameters of a query string; unknown ones are ignored, the last one counts.
+    """Return the parameters of a query string; one that is empty is as good as not given.
 
     Raises
     ------
-    BadQuery, UnknownDatum, UnreadableInstant
+    BadQuery, UnknownDatum, UnreadableInstant, UnknownParameter, RepeatedParameter
     """
     if raw[:4] == b"lon=":
         # The usual spelling, two plain numbers; anything else is read with care.
@@ -146,12 +149,22 @@ def read_query(raw: bytes, services: Services) -> Query:
         except ValueError:
             pass
     values: dict[str, str] = {}
+    names: list[str] = []
     for part in raw.decode("latin-1").split("&"):
-        name, _, value = part.partition("=")
-        if "%" in value or "+" in value:
-            value = unquote_plus(value)
+        name, equals, value = part.partition("=")
+        if "%" in part or "+" in part:
+            name, value = unquote_plus(name), unquote_plus(value)
+        if name or equals:
+            names.append(name)
         if value:
             values[name] = value
+    check_names(names, PARAMETERS)
+    lang = values.pop("lang", None)
+    if lang is not None and lang not in LANGUAGES:
+        raise BadQuery(
+            field="lang", value=lang[:40],
+            reason_zh="应为 zh 或 en", reason_en="zh or en is expected",
+        )  # fmt: skip
     lon, lat = _number(values, "lon"), _number(values, "lat")
     if len(values) == 2:
         return Query(lon, lat)
