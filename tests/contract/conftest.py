@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from geodata.storage import open_storage
+from geodata.storage.base import SqlStorage
 from geodata.storage.schema import COPY_ORDER
-from gridsvc.services.ports import Storage
+from tests.databases import open_sql
 
 BACK_ENDS = [
     "embedded",
@@ -23,50 +23,52 @@ BACK_ENDS = [
 @pytest.fixture(scope="session")
 def embedded_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "empty.db"
-    storage = open_storage(f"sqlite:///{path}")
+    storage = open_sql(f"sqlite:///{path}")
     storage.upgrade()
     storage.dispose()
     return path
 
 
 @pytest.fixture(scope="session")
-def postgis_storage(postgis_url: str) -> Iterator[Storage]:
-    storage = open_storage(postgis_url)
+def postgis_storage(postgis_url: str) -> Iterator[SqlStorage]:
+    storage = open_sql(postgis_url)
     storage.upgrade()
     yield storage
     storage.dispose()
 
 
 @pytest.fixture(params=BACK_ENDS)
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStorage]:
     """An empty database of each kind."""
     if request.param == "embedded":
         template = request.getfixturevalue("embedded_template")
         shutil.copyfile(template, tmp_path / "test.db")
-        found = open_storage(f"sqlite:///{tmp_path / 'test.db'}")
+        found = open_sql(f"sqlite:///{tmp_path / 'test.db'}")
         yield found
         found.dispose()
         return
-    found = request.getfixturevalue("postgis_storage")
-    engine = sa.create_engine(found.engine.url)
+    shared: SqlStorage = request.getfixturevalue("postgis_storage")
+    engine = sa.create_engine(shared.engine.url)
     with engine.begin() as connection:
         for table in reversed(COPY_ORDER):
             connection.execute(sa.delete(table))
     engine.dispose()
-    yield found
+    yield shared
 
 
 @pytest.fixture(params=BACK_ENDS)
-def new_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Storage]]:
+def new_storage(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[], SqlStorage]]:
     """Make storages over databases that hold nothing at all yet."""
-    made: list[Storage] = []
+    made: list[SqlStorage] = []
 
-    def make() -> Storage:
+    def make() -> SqlStorage:
         if request.param == "embedded":
             url = f"sqlite:///{tmp_path / f'new{len(made)}.db'}"
         else:
             url = request.getfixturevalue("new_postgis_database")()
-        made.append(open_storage(url))
+        made.append(open_sql(url))
         return made[-1]
 
     yield make

@@ -89,15 +89,22 @@ def layer_rows(layer: Layer, count: int = 24, *, seed: int = 7) -> pd.DataFrame:
     return normalize(gpd.GeoDataFrame(table, geometry=_shapes(layer, count, rng), crs=4490), layer)
 
 
+def spatial_rows(layer: Layer, count: int = 24, *, seed: int = 7) -> gpd.GeoDataFrame:
+    """``layer_rows`` of a layer with geometry."""
+    rows = layer_rows(layer, count, seed=seed)
+    assert isinstance(rows, gpd.GeoDataFrame)
+    return rows
+
+
 def _shapes(layer: Layer, count: int, rng: np.random.Generator) -> list[Any]:
     x = 117.0 + rng.random(count) / 3
     y = 26.0 + rng.random(count) / 7
     shapes: list[Any]
     if layer.geometry == "point":
-        shapes = list(shapely.points(x, y))
+        shapes = [shapely.Point(*xy) for xy in zip(x, y, strict=True)]
     elif layer.geometry == "line":
         ends = np.stack([np.c_[x, y], np.c_[y + 91, x - 91], np.c_[x + 1e-9, y]], axis=1)
-        shapes = list(shapely.linestrings(ends))
+        shapes = [shapely.LineString(line) for line in ends]
         shapes[0] = shapely.MultiLineString([shapes[0], shapes[1]])
     else:
         shapes = list(shapely.box(x, y, x + 0.01, y + 0.01))

@@ -10,19 +10,19 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from geodata.storage import open_storage
+from geodata.storage.base import SqlStorage
 from geodata.storage.schema import HEAD, layer_tables, metadata
 from gridsvc.errors import ConflictError, SchemaOutdated, StorageError
 from gridsvc.layers import LAYERS, RECORD_LAYERS
 from gridsvc.plan.version import PlanStatus
-from gridsvc.services.ports import Storage
 from tests.contract import data
 from tests.contract.data import DAY, T0, assert_same
+from tests.databases import open_sql
 
-NewStorage = Callable[[], Storage]
+NewStorage = Callable[[], SqlStorage]
 
 
-def fill(storage: Storage) -> None:
+def fill(storage: SqlStorage) -> None:
     """Put something into every table."""
     with storage.unit_of_work() as work:
         work.plans.add_scheme(data.scheme())
@@ -45,7 +45,7 @@ def fill(storage: Storage) -> None:
         work.commit()
 
 
-def assert_filled(storage: Storage) -> None:
+def assert_filled(storage: SqlStorage) -> None:
     """Check that everything of ``fill`` is there, and nothing else."""
     with storage.unit_of_work() as work:
         assert [s.id for s in work.plans.schemes()] == ["main"]
@@ -132,7 +132,7 @@ def test_database_of_a_newer_version_is_refused(new_storage: NewStorage) -> None
         assert not isinstance(caught.value, SchemaOutdated)
 
 
-def test_migrations_build_exactly_the_tables_of_the_schema(storage: Storage) -> None:
+def test_migrations_build_exactly_the_tables_of_the_schema(storage: SqlStorage) -> None:
     with storage.engine.connect() as connection:
         inspector = sa.inspect(connection)
         dialect = connection.dialect
@@ -156,6 +156,7 @@ def test_migrations_build_exactly_the_tables_of_the_schema(storage: Storage) -> 
             } | {(c.name,) for c in table.columns if c.unique}, table.name
             indexed = {i["name"]: i["column_names"] for i in inspector.get_indexes(table.name)}
             for index in table.indexes:
+                assert index.name is not None
                 if index.name.startswith("idx_") and dialect.name == "sqlite":
                     assert inspector.has_table(index.name), index.name
                     continue
@@ -164,7 +165,7 @@ def test_migrations_build_exactly_the_tables_of_the_schema(storage: Storage) -> 
             assert parents == {k.column.table.name for k in table.foreign_keys}, table.name
 
 
-def test_every_spatial_column_has_an_index(storage: Storage) -> None:
+def test_every_spatial_column_has_an_index(storage: SqlStorage) -> None:
     wanted = {"schemes.territory", "repairs.geometry"}
     wanted |= {f"{n}.geometry" for n, layer in LAYERS.items() if layer.geometry}
     with storage.engine.connect() as connection:
@@ -193,7 +194,7 @@ def test_backup_restores_into_either_kind(
     url = f"sqlite:///{tmp_path / 'source.db'}"
     if source_kind == "postgis":
         url = new_postgis_database()
-    source = open_storage(url)
+    source = open_sql(url)
     source.upgrade()
     fill(source)
     copy = tmp_path / "copy.gridsvc"
@@ -212,7 +213,7 @@ def test_backup_restores_into_either_kind(
 
 
 def test_restore_replaces_what_was_there_under_open_readers(
-    storage: Storage, tmp_path: Path
+    storage: SqlStorage, tmp_path: Path
 ) -> None:
     fill(storage)
     copy = tmp_path / "copy.db"
@@ -229,7 +230,7 @@ def test_restore_replaces_what_was_there_under_open_readers(
 
 
 def test_backup_while_somebody_writes_holds_whole_transactions(
-    storage: Storage, tmp_path: Path
+    storage: SqlStorage, tmp_path: Path
 ) -> None:
     units = data.layer_rows(LAYERS["units"], 20)
     with storage.unit_of_work() as work:
@@ -238,7 +239,7 @@ def test_backup_while_somebody_writes_holds_whole_transactions(
         work.records("units").append(units.iloc[5:])
         storage.backup(tmp_path / "copy.db")
         work.commit()
-    restored = open_storage(f"sqlite:///{tmp_path / 'copy.db'}")
+    restored = open_sql(f"sqlite:///{tmp_path / 'copy.db'}")
     with restored.unit_of_work() as work:
         assert work.records("units").count() == 5
     restored.dispose()
@@ -247,20 +248,20 @@ def test_backup_while_somebody_writes_holds_whole_transactions(
 def test_backup_of_an_older_version_is_upgraded_on_restoring(
     new_storage: NewStorage, tmp_path: Path
 ) -> None:
-    old = open_storage(f"sqlite:///{tmp_path / 'old.db'}")
+    old = open_sql(f"sqlite:///{tmp_path / 'old.db'}")
     old.upgrade("0001")
     old.dispose()
     target = new_storage()
     target.restore(tmp_path / "old.db")
     target.check()
-    again = open_storage(f"sqlite:///{tmp_path / 'old.db'}")
+    again = open_sql(f"sqlite:///{tmp_path / 'old.db'}")
     with pytest.raises(SchemaOutdated):  # the backup itself is left as it was
         again.check()
     again.dispose()
 
 
 def test_bad_backups_are_refused_and_leave_everything(
-    storage: Storage, tmp_path: Path, damaged: Callable[[Path], Path]
+    storage: SqlStorage, tmp_path: Path, damaged: Callable[[Path], Path]
 ) -> None:
     fill(storage)
     good = tmp_path / "good.db"
@@ -296,7 +297,9 @@ def test_bad_backups_are_refused_and_leave_everything(
         assert [p.id for p in work.plans.list()] == ["p1", "p0", "p3"]
 
 
-def test_backup_that_cannot_be_written_keeps_the_old_one(storage: Storage, tmp_path: Path) -> None:
+def test_backup_that_cannot_be_written_keeps_the_old_one(
+    storage: SqlStorage, tmp_path: Path
+) -> None:
     with pytest.raises(StorageError):
         storage.backup(tmp_path / "no-such-folder" / "copy.db")
     (tmp_path / "taken").mkdir()

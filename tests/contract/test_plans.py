@@ -210,7 +210,7 @@ def test_exclusions_and_areas(city: Storage) -> None:
             "code": ["s1", "m1", "m0", "x"],
             "cell_count": [25, 12, 13, 25],
         },
-        geometry=shapely.box([1, 2, 3, 4], 0, [2, 3, 4, 5], 1),
+        geometry=[shapely.box(west, 0, west + 1, 1) for west in (1, 2, 3, 4)],
         crs=4490,
     )
     areas = normalize(areas, LAYERS["areas"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -19,12 +21,12 @@ CASES = LAYERS["cases"]
 
 
 @pytest.fixture
-def cases() -> pd.DataFrame:
-    return data.layer_rows(CASES, 300)
+def cases() -> gpd.GeoDataFrame:
+    return data.spatial_rows(CASES, 300)
 
 
 @pytest.fixture
-def filled(storage: Storage, cases: pd.DataFrame) -> Storage:
+def filled(storage: Storage, cases: gpd.GeoDataFrame) -> Storage:
     with storage.unit_of_work() as work:
         assert work.records("cases").append(cases) == 300
         work.commit()
@@ -77,20 +79,20 @@ def test_rows_that_break_the_contract_are_named(storage: Storage) -> None:
     with storage.unit_of_work() as work:
         with pytest.raises(RejectedRows, match="row 2, field class_code"):
             work.records("cases").append(frame)
-        streets = data.layer_rows(LAYERS["streets"], 4)
+        streets = data.spatial_rows(LAYERS["streets"], 4)
         streets.loc["streets-0002", "geometry"] = None
         with pytest.raises(RejectedRows, match="row 3, field geometry"):
             work.records("streets").append(streets)
 
 
 def test_other_coordinate_systems_are_refused(storage: Storage) -> None:
-    points = data.layer_rows(LAYERS["points"], 4).to_crs(4548)
+    points = data.spatial_rows(LAYERS["points"], 4).to_crs(4548)
     with storage.unit_of_work() as work, pytest.raises(CrsMismatch):
         work.records("points").append(points)
 
 
 def test_elevation_is_left_out(storage: Storage) -> None:
-    points = data.layer_rows(LAYERS["points"], 4)
+    points = data.spatial_rows(LAYERS["points"], 4)
     lifted = points.set_geometry(shapely.force_3d(points.geometry.to_numpy(), 9.0), crs=4490)
     with storage.unit_of_work() as work:
         work.records("points").append(lifted)
@@ -98,7 +100,7 @@ def test_elevation_is_left_out(storage: Storage) -> None:
 
 
 def test_empty_geometry_is_kept_and_found_by_no_box(storage: Storage) -> None:
-    points = data.layer_rows(LAYERS["points"], 6)
+    points = data.spatial_rows(LAYERS["points"], 6)
     points.loc["points-0002", "geometry"] = shapely.Point()
     with storage.unit_of_work() as work:
         work.records("points").append(points)
@@ -109,7 +111,7 @@ def test_empty_geometry_is_kept_and_found_by_no_box(storage: Storage) -> None:
         ]  # fmt: skip
 
 
-def test_get_names_what_is_missing(filled: Storage, cases: pd.DataFrame) -> None:
+def test_get_names_what_is_missing(filled: Storage, cases: gpd.GeoDataFrame) -> None:
     with filled.unit_of_work() as work:
         found = work.records("cases").get("cases-0007")
         pd.testing.assert_series_equal(found, cases.loc["cases-0007"])
@@ -117,7 +119,9 @@ def test_get_names_what_is_missing(filled: Storage, cases: pd.DataFrame) -> None
             work.records("cases").get("none")
 
 
-def test_keys_are_unique_and_a_failure_leaves_nothing(filled: Storage, cases: pd.DataFrame) -> None:
+def test_keys_are_unique_and_a_failure_leaves_nothing(
+    filled: Storage, cases: gpd.GeoDataFrame
+) -> None:
     new = cases.set_axis(cases.index.str.replace("cases", "more"), axis=0).rename_axis("case_id")
     mixed = pd.concat([new, cases.iloc[[17]]])
     with filled.unit_of_work() as work:
@@ -133,7 +137,7 @@ def test_keys_are_unique_and_a_failure_leaves_nothing(filled: Storage, cases: pd
         assert_same(work.records("cases").frame(), cases)
 
 
-def test_upsert_replaces_and_moves_in_the_index(filled: Storage, cases: pd.DataFrame) -> None:
+def test_upsert_replaces_and_moves_in_the_index(filled: Storage, cases: gpd.GeoDataFrame) -> None:
     moved = cases.iloc[:3].copy()
     moved["title"] = "新标题"
     moved = moved.set_geometry(list(shapely.points([[1.5, 2.5]] * 3)), crs=4490)
@@ -151,11 +155,11 @@ def test_upsert_replaces_and_moves_in_the_index(filled: Storage, cases: pd.DataF
         assert list(records.frame(bbox=box).index) == []
 
 
-def test_where_with_values_lists_and_null(filled: Storage, cases: pd.DataFrame) -> None:
+def test_where_with_values_lists_and_null(filled: Storage, cases: gpd.GeoDataFrame) -> None:
     with filled.unit_of_work() as work:
         records = work.records("cases")
         a, b = data.TEXTS[:2]
-        for where, wanted in [
+        questions: list[tuple[dict[str, Any], gpd.GeoDataFrame]] = [
             ({"status": a}, cases[cases.status == a]),
             ({"status": [a, b]}, cases[cases.status.isin([a, b])]),
             ({"cell_code": None}, cases[cases.cell_code.isna()]),
@@ -167,7 +171,8 @@ def test_where_with_values_lists_and_null(filled: Storage, cases: pd.DataFrame) 
             ({"reported_at": cases.reported_at.iloc[0]},
              cases[cases.reported_at == cases.reported_at.iloc[0]]),
             ({"case_id": [*cases.index[5:290], "none"]}, cases.iloc[5:290]),
-        ]:  # fmt: skip
+        ]  # fmt: skip
+        for where, wanted in questions:
             assert_same(records.frame(where=where), wanted)
             assert records.count(where=where) == len(wanted)
         with pytest.raises(InputError, match="no column 'colour'"):
@@ -188,7 +193,7 @@ def test_where_on_numbers_and_booleans(storage: Storage) -> None:
         assert_same(records.frame(where={"layer": [0, 7]}), wanted)
 
 
-def test_period_is_half_open(filled: Storage, cases: pd.DataFrame) -> None:
+def test_period_is_half_open(filled: Storage, cases: gpd.GeoDataFrame) -> None:
     instants = np.sort(cases.reported_at.unique())
     since, until = (pd.Timestamp(instants[i]).to_pydatetime() for i in (2, 5))
     with filled.unit_of_work() as work:
@@ -208,7 +213,7 @@ def test_period_is_half_open(filled: Storage, cases: pd.DataFrame) -> None:
         assert_same(work.records("visits").frame(since=T0 + DAY), wanted)
 
 
-def test_pages_by_key_cover_everything_once(filled: Storage, cases: pd.DataFrame) -> None:
+def test_pages_by_key_cover_everything_once(filled: Storage, cases: gpd.GeoDataFrame) -> None:
     with filled.unit_of_work() as work:
         pages, after = [], None
         while len(page := work.records("cases").frame(after=after, limit=77)):
@@ -240,7 +245,7 @@ def test_box_is_closed_and_exact(storage: Storage) -> None:
 
 
 def test_box_keeps_lines_that_meet_it_not_their_boxes(storage: Storage) -> None:
-    streets = data.layer_rows(LAYERS["streets"], 2)
+    streets = data.spatial_rows(LAYERS["streets"], 2)
     lines = [shapely.LineString([(0, 0), (10, 10)]), shapely.LineString([(0, 10), (9, 10)])]
     streets = streets.set_geometry(lines, crs=4490)
     with storage.unit_of_work() as work:
@@ -251,7 +256,7 @@ def test_box_keeps_lines_that_meet_it_not_their_boxes(storage: Storage) -> None:
         assert list(work.records("streets").frame(bbox=touching).index) == ["streets-0000"]
 
 
-def test_box_with_other_filters_equals_shapely(filled: Storage, cases: pd.DataFrame) -> None:
+def test_box_with_other_filters_equals_shapely(filled: Storage, cases: gpd.GeoDataFrame) -> None:
     box = BoundingBox(117.1, 26.02, 117.25, 26.1)
     shape = shapely.box(*box.as_tuple())
     inside = shapely.intersects(shape, cases.geometry.to_numpy()) & (cases.status == "NULL")
@@ -263,7 +268,7 @@ def test_box_with_other_filters_equals_shapely(filled: Storage, cases: pd.DataFr
             work.records("units").frame(bbox=box)
 
 
-def test_rows_of_a_batch_can_be_counted(storage: Storage, cases: pd.DataFrame) -> None:
+def test_rows_of_a_batch_can_be_counted(storage: Storage, cases: gpd.GeoDataFrame) -> None:
     batch = {"id": "b1", "layer": "cases", "source": "x.csv", "created_at": T0}
     with storage.unit_of_work() as work:
         work.batches.add(batch)
@@ -276,7 +281,7 @@ def test_rows_of_a_batch_can_be_counted(storage: Storage, cases: pd.DataFrame) -
 
 
 def test_nul_is_in_no_text_that_is_asked_for_or_written(
-    filled: Storage, cases: pd.DataFrame
+    filled: Storage, cases: gpd.GeoDataFrame
 ) -> None:
     with filled.unit_of_work() as work:
         records = work.records("cases")

@@ -7,10 +7,10 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
+from geodata.storage.base import SqlStorage
 from geodata.storage.schema import layer_tables
 from geodata.storage.spatial import Predicate, meets_box, pairs
 from gridsvc.layers import LAYERS
-from gridsvc.services.ports import Storage
 from gridsvc.types import BoundingBox
 from tests.contract import data
 
@@ -18,16 +18,16 @@ CELLS, POINTS = layer_tables["cells"], layer_tables["points"]
 
 
 @pytest.fixture
-def city(storage: Storage) -> Storage:
+def city(storage: SqlStorage) -> SqlStorage:
     """64 cells of 0.01° and points inside, on edges, on corners and outside."""
-    points = data.layer_rows(LAYERS["points"], 500)
+    points = data.spatial_rows(LAYERS["points"], 500)
     rng = np.random.default_rng(5)
     places = np.c_[rng.uniform(117.48, 117.6, 500), rng.uniform(26.18, 26.3, 500)]
     cells = data.cells(8)
     corners = shapely.get_coordinates(cells.geometry.to_numpy())
     places[:100] = corners[rng.integers(0, len(corners), 100)]
     places[100:200, 0] = corners[rng.integers(0, len(corners), 100), 0]
-    points = points.set_geometry(list(shapely.points(places)), crs=4490)
+    points = points.set_geometry([shapely.Point(place) for place in places], crs=4490)
     with storage.unit_of_work() as work:
         work.plans.add_scheme(data.scheme())
         work.plans.add(data.plan("p1", 1), cells)
@@ -39,7 +39,7 @@ def city(storage: Storage) -> Storage:
 @pytest.mark.parametrize(
     "predicate", ["intersects", "contains", "covers", "touches", "within", "covered_by"]
 )
-def test_pairs_equal_shapely(city: Storage, predicate: Predicate) -> None:
+def test_pairs_equal_shapely(city: SqlStorage, predicate: Predicate) -> None:
     dialect = city.engine.dialect.name
     left, right = (CELLS, POINTS) if predicate in ("contains", "covers") else (POINTS, CELLS)
     found_pairs = pairs(left, right, dialect, predicate=predicate).subquery()
@@ -61,12 +61,13 @@ def test_pairs_equal_shapely(city: Storage, predicate: Predicate) -> None:
     assert found == wanted
 
 
-def test_box_condition_uses_the_index(city: Storage) -> None:
+def test_box_condition_uses_the_index(city: SqlStorage) -> None:
     box = BoundingBox(117.5, 26.2, 117.51, 26.21)
     query = sa.select(POINTS.c.fid).where(meets_box(POINTS, box, city.engine.dialect.name))
     with city.engine.connect() as connection:
         text = query.compile(connection, compile_kwargs={"render_postcompile": True})
         if city.kind == "embedded":
+            assert text.positiontup is not None
             plan = connection.exec_driver_sql(
                 f"EXPLAIN QUERY PLAN {text}", tuple(text.params[n] for n in text.positiontup)
             ).fetchall()

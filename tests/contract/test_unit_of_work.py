@@ -184,11 +184,11 @@ def test_repair_log_comes_back_in_order_and_form(storage: Storage) -> None:
         {
             "action": ["snap", "fill_gap", "drop"],
             "code": pd.array(["c1", None, "网"], dtype="str"),
-            "where": list(shapely.box([1, 2, 3], 0, [1.1 + 1e-13, 2.2, 3.3], 1)),
+            "where": [shapely.box(w, 0, e, 1) for w, e in ((1, 1.1 + 1e-13), (2, 2.2), (3, 3.3))],
             "area_before_m2": [0.1 + 0.2, np.nan, 5e-324],
             "count": pd.array([1, None, 2**53 + 1], dtype="Int64"),
             "decided": [True, False, True],
-            "at": pd.to_datetime([T0, None, T0 + DAY], utc=True).astype("datetime64[us, UTC]"),
+            "at": pd.array([T0, None, T0 + DAY], dtype="datetime64[us, UTC]"),
         },
         geometry="where",
         crs=4490,

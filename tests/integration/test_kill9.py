@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from geodata.storage import open_storage
-from gridsvc.services.ports import Storage
+from geodata.storage.base import SqlStorage
+from tests.databases import open_sql
 from tests.integration import kill9_worker as worker
 
 KILLS_EACH = {"embedded": 10, "postgis": 2}  # of three kinds: 30 and 6
@@ -56,7 +56,7 @@ def kill_at_random(
 
 def check_after_kills(url: str, kind: str, kills: int, chance: random.Random) -> int:
     """Kill writers of one kind again and again; returns how often one was inside a transaction."""
-    storage = open_storage(url)
+    storage = open_sql(url)
     before = worker.located(storage)
     assert len(set(before)) > 100
     storage.dispose()
@@ -66,7 +66,7 @@ def check_after_kills(url: str, kind: str, kills: int, chance: random.Random) ->
         first = max(expected, default=0) + 1
         target = worker.work_until_killed
         committed, begun = kill_at_random(target, (url, kind), first, chance)
-        again = open_storage(url)
+        again = open_sql(url)
         _wait_for_server(again)
         again.check()
         _check_file(again)
@@ -81,7 +81,7 @@ def check_after_kills(url: str, kind: str, kills: int, chance: random.Random) ->
     return inside
 
 
-def _wait_for_server(storage: Storage) -> None:
+def _wait_for_server(storage: SqlStorage) -> None:
     """Wait until the server has noticed that its client is dead."""
     if storage.kind != "postgis":
         return
@@ -95,7 +95,7 @@ def _wait_for_server(storage: Storage) -> None:
     pytest.fail("the server still serves the killed client")
 
 
-def _check_file(storage: Storage) -> None:
+def _check_file(storage: SqlStorage) -> None:
     if storage.kind != "embedded":
         return
     connection = sqlite3.connect(storage.url.removeprefix("sqlite:///"))
@@ -118,7 +118,7 @@ def _check_file(storage: Storage) -> None:
 @pytest.mark.parametrize("kind", worker.KINDS)
 def test_embedded_database_survives_being_killed(kind: str, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'city.db'}"
-    storage = open_storage(url)
+    storage = open_sql(url)
     worker.prepare(storage)
     storage.dispose()
     inside = check_after_kills(url, kind, KILLS_EACH["embedded"], random.Random(f"9 {kind}"))
@@ -126,9 +126,9 @@ def test_embedded_database_survives_being_killed(kind: str, tmp_path: Path) -> N
 
 
 @pytest.mark.postgis
-def test_postgis_keeps_nothing_of_a_killed_client(new_postgis_database) -> None:
+def test_postgis_keeps_nothing_of_a_killed_client(new_postgis_database: Callable[[], str]) -> None:
     url = new_postgis_database()
-    storage = open_storage(url)
+    storage = open_sql(url)
     worker.prepare(storage)
     storage.dispose()
     inside = 0
@@ -144,7 +144,7 @@ def test_killed_restoration_leaves_the_old_or_the_new(
     url = f"sqlite:///{tmp_path / 'city.db'}"
     if kind == "postgis":
         url = request.getfixturevalue("new_postgis_database")()
-    storage = open_storage(url)
+    storage = open_sql(url)
     worker.prepare(storage)
     before = worker.located(storage)
     contents, backups = [], []
@@ -162,7 +162,7 @@ def test_killed_restoration_leaves_the_old_or_the_new(
     for _ in range({"embedded": 5, "postgis": 2}[kind]):
         target = worker.restore_until_killed
         committed, begun = kill_at_random(target, (url, backups), first, chance)
-        again = open_storage(url)
+        again = open_sql(url)
         _wait_for_server(again)
         again.check()
         _check_file(again)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ import sqlalchemy as sa
 from geoalchemy2 import WKBElement, WKTElement
 from geoalchemy2.shape import from_shape, to_shape
 
-from geodata.storage import open_storage
 from geodata.storage.schema import schemes
 from geodata.storage.sqlfunctions import register
+from tests.databases import open_sql
 
 SHAPE = shapely.Polygon([(117.1, 26.1), (117.9 + 1e-13, 26.1), (117.9, 26.7)])
 ROW = {"metric_epsg": 4548, "gap_width_m": 1.0, "code_system": "cn", "timezone": "UTC", "name": "n"}
@@ -29,8 +30,8 @@ def plain() -> Iterator[sqlite3.Connection]:
 
 
 @pytest.fixture
-def engine(tmp_path) -> Iterator[sa.Engine]:
-    storage = open_storage(f"sqlite:///{tmp_path / 'x.db'}")
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    storage = open_sql(f"sqlite:///{tmp_path / 'x.db'}")
     storage.upgrade()
     yield storage.engine
     storage.dispose()
@@ -46,7 +47,9 @@ def engine(tmp_path) -> Iterator[sa.Engine]:
     ],
     ids=["wkb", "ewkb", "wkt", "ewkt"],
 )
-def test_geoalchemy_writes_and_reads_through_the_functions(engine: sa.Engine, value) -> None:
+def test_geoalchemy_writes_and_reads_through_the_functions(
+    engine: sa.Engine, value: WKBElement | WKTElement | str
+) -> None:
     with engine.begin() as connection:
         connection.execute(sa.insert(schemes).values(id="a", territory=value, **ROW))
         found = connection.execute(sa.select(schemes.c.territory)).scalar_one()
@@ -80,7 +83,9 @@ def test_index_follows_updates_and_deletions(engine: sa.Engine) -> None:
         ("ST_Within", 0), ("ST_CoveredBy", 0), ("ST_Disjoint", 0), ("ST_Equals", 0),
     ],
 )  # fmt: skip
-def test_predicates_answer_like_shapely_and_null_for_null(plain, name: str, wanted: int) -> None:
+def test_predicates_answer_like_shapely_and_null_for_null(
+    plain: sqlite3.Connection, name: str, wanted: int
+) -> None:
     query = f"SELECT {name}(GeomFromEWKT(?), GeomFromEWKT(?))"
     box, corner = "SRID=4490;POLYGON ((0 0, 1 0, 1 1, 0 1, 0 0))", "SRID=4490;POINT (1 1)"
     assert plain.execute(query, (box, corner)).fetchone() == (wanted,)

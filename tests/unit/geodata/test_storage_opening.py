@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from geodata.storage import open_storage
 from geodata.storage.faults import explain, translated
@@ -16,6 +15,11 @@ from geodata.storage.schema import HEAD
 from geodata.storage.types import Instant, from_micros, to_micros
 from gridsvc.errors import SchemaOutdated, StorageError
 from gridsvc.layers import RECORD_LAYERS
+from tests.databases import open_sql
+
+DIALECTS = [
+    sa.create_mock_engine(f"{name}://", print).dialect for name in ("sqlite", "postgresql+psycopg")
+]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_file_that_is_no_database(tmp_path: Path) -> None:
 
 
 def test_pragmas_of_every_connection(tmp_path: Path) -> None:
-    storage = open_storage(f"sqlite:///{tmp_path / 'x.db'}")
+    storage = open_sql(f"sqlite:///{tmp_path / 'x.db'}")
     storage.upgrade()
     with storage.engine.connect() as connection:
         found = {
@@ -93,7 +97,7 @@ def test_head_is_the_newest_migration(tmp_path: Path) -> None:
 
     versions = sorted((Path(package.__file__).parent / "versions").glob("[0-9]*.py"))
     assert versions[-1].name.startswith(f"{HEAD}_")
-    storage = open_storage(f"sqlite:///{tmp_path / 'x.db'}")
+    storage = open_sql(f"sqlite:///{tmp_path / 'x.db'}")
     storage.upgrade()
     assert storage.revision() == HEAD
     storage.dispose()
@@ -101,7 +105,7 @@ def test_head_is_the_newest_migration(tmp_path: Path) -> None:
 
 def test_upgrade_that_fails_leaves_the_old_revision(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
-    storage = open_storage(f"sqlite:///{path}")
+    storage = open_sql(f"sqlite:///{path}")
     storage.upgrade("0001")
     with storage.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE repairs (x)")  # in the way of 0002
@@ -145,13 +149,13 @@ def test_other_exceptions_pass_through() -> None:
 )
 def test_instants_are_exact_on_both_back_ends(instant: datetime) -> None:
     assert from_micros(to_micros(instant)) == instant
-    for dialect in (sqlite.dialect(), postgresql.dialect()):
+    for dialect in DIALECTS:
         bound = Instant().process_bind_param(instant, dialect)
         found = Instant().process_result_value(bound, dialect)
         assert found == instant
         assert found.utcoffset() == timedelta(0)
-    assert Instant().process_bind_param(None, sqlite.dialect()) is None
-    assert Instant().process_result_value(None, sqlite.dialect()) is None
+    assert Instant().process_bind_param(None, DIALECTS[0]) is None
+    assert Instant().process_result_value(None, DIALECTS[0]) is None
 
 
 def test_instants_without_zone_are_refused() -> None:
