@@ -12,30 +12,6 @@ from gridsvc.analysis.results import Note
 from maps.messages import MESSAGES, both
 from maps.page import Text
 
-_NOTES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Text]], ...] = (
-    (
-        re.compile(r"the streets fall into (\d+) parts; the largest holds ([\d.]+%) of the metres"),
-        lambda m: both("note_components", n=m[1], share=m[2]),
-    ),
-    (
-        re.compile(r"\w+: (\d+) points of the other window left out"),
-        lambda m: both("note_other_window", n=m[1]),
-    ),
-    (re.compile(r"no point to visit"), lambda m: both("note_no_point")),
-    (re.compile(r"no cell could be tested: .*"), lambda m: both("note_not_testable")),
-    (
-        re.compile(r"(\d+) cells not tested: .*"),
-        lambda m: both("note_not_tested", n=m[1]),
-    ),
-    (
-        re.compile(r"([\d.]+) reports per cell on average: .*"),
-        lambda m: both("note_few", n=m[1]),
-    ),
-    (
-        re.compile(r"one single significant cell would need (\d+) permutations"),
-        lambda m: both("note_permutations", n=m[1]),
-    ),
-)
 _PARTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Text]], ...] = (
     (re.compile(r"queen"), lambda m: both("weights_queen")),
     (re.compile(r"rook"), lambda m: both("weights_rook")),
@@ -47,15 +23,9 @@ _PARTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Text]], ...] = (
 )
 
 
-def note(text: str) -> Text:
+def note(remark: Note) -> Text:
     """Return a result's note in both languages."""
-    if isinstance(text, Note):
-        return {"zh": str(text), "en": text.en}
-    for pattern, make in _NOTES:
-        match = pattern.fullmatch(text)
-        if match:
-            return make(match)
-    return text
+    return {"zh": str(remark), "en": remark.en}
 
 
 def method(text: str) -> Text:

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import pytest
 import uvicorn
@@ -19,16 +19,17 @@ import uvicorn
 from api.settings import DatabaseSettings, MapSettings, Settings
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from playwright.sync_api import Browser, BrowserContext, Page, Route
+    from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, Route
+    from starlette.applications import Starlette
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "test-results"
-SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+Size = Literal["desktop", "phone"]
+SIZES: dict[Size, tuple[int, int]] = {"desktop": (1440, 900), "phone": (390, 844)}
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: Starlette) -> Iterator[str]:
     """Serve an ASGI application on a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -89,13 +90,29 @@ class Visit:
         assert self.outside == []
         assert self.errors == []
 
+    def box(self, selector: str) -> FloatRect:
+        """Where an element that is shown stands, in pixels."""
+        found = self.page.locator(selector).bounding_box()
+        assert found is not None, f"{selector} is not shown"
+        return found
+
+    def attribute(self, selector: str, name: str) -> str:
+        """An attribute that an element has."""
+        found = self.page.get_attribute(selector, name)
+        assert found is not None, f"{selector} has no {name}"
+        return found
+
     def shot(self, name: str) -> bytes:
         """Save a screenshot to look at."""
         RESULTS.mkdir(exist_ok=True)
         return self.page.screenshot(path=str(RESULTS / f"{name}.png"))
 
 
-Open = Callable[..., Visit]
+class Open(Protocol):
+    """Opens an address in a fresh browser context."""
+
+    def __call__(self, address: str, *, size: Size = "desktop", ready: bool = True) -> Visit:
+        """Return the page as soon as it stands; ``ready`` waits for the map."""
 
 
 @pytest.fixture
@@ -103,16 +120,13 @@ def visit(chromium: Browser) -> Iterator[Open]:
     """Open an address in a fresh context; requests elsewhere are noted and cut off."""
     contexts: list[BrowserContext] = []
 
-    def open_page(
-        address: str, *, size: str = "desktop", ready: bool = True, **options: Any
-    ) -> Visit:
+    def open_page(address: str, *, size: Size = "desktop", ready: bool = True) -> Visit:
         width, height = SIZES[size]
         context = chromium.new_context(
             viewport={"width": width, "height": height},
             locale="zh-CN",
             has_touch=size == "phone",
             accept_downloads=True,
-            **options,
         )
         contexts.append(context)
         page = context.new_page()

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from gridsvc.datum import convert
 
-from .conftest import RESULTS, Open
+from .conftest import RESULTS, Open, Size, Visit
 
 pytestmark = pytest.mark.chromium
 
 
-def panel(seen: Any) -> str:
-    return str(seen.page.inner_text(".gs-panel"))
+def panel(seen: Visit) -> str:
+    return seen.page.inner_text(".gs-panel")
 
 
-def test_language_switches_in_place_and_is_kept_on_reload(served: str, visit: Open):
+def test_language_switches_in_place_and_is_kept_on_reload(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/coverage")
     assert "图例" in panel(seen)
     seen.page.click(".gs-language")
@@ -33,7 +32,7 @@ def test_language_switches_in_place_and_is_kept_on_reload(served: str, visit: Op
     seen.clean()
 
 
-def test_search_by_code_and_by_name_opens_the_cell(served: str, visit: Open):
+def test_search_by_code_and_by_name_opens_the_cell(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/coverage")
     code = seen.page.evaluate(
         "JSON.parse(document.getElementById('gridsvc-document').textContent).cells.codes[123]"
@@ -51,7 +50,7 @@ def test_search_by_code_and_by_name_opens_the_cell(served: str, visit: Open):
     seen.clean()
 
 
-def test_the_address_opens_a_cell_and_a_datum(served: str, visit: Open):
+def test_the_address_opens_a_cell_and_a_datum(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/coverage")
     code = seen.page.evaluate(
         "JSON.parse(document.getElementById('gridsvc-document').textContent).cells.codes[7]"
@@ -61,7 +60,7 @@ def test_the_address_opens_a_cell_and_a_datum(served: str, visit: Open):
     assert focused.page.input_value(".gs-datum") == "gcj02"
 
 
-def test_fill_layers_and_patterns_change_map_and_legend(served: str, visit: Open):
+def test_fill_layers_and_patterns_change_map_and_legend(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/coverage")
     seen.page.select_option("select[name=fill]", label="每格人口")
     assert seen.page.inner_text(".gs-legend-title >> nth=0").startswith("每格人口")
@@ -75,7 +74,7 @@ def test_fill_layers_and_patterns_change_map_and_legend(served: str, visit: Open
     seen.clean()
 
 
-def test_a_row_of_a_list_opens_its_cell(served: str, visit: Open):
+def test_a_row_of_a_list_opens_its_cell(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/hotspot")
     row = seen.page.locator(".gs-table tr.can-open").first
     name = row.locator("td").first.inner_text()
@@ -84,7 +83,7 @@ def test_a_row_of_a_list_opens_its_cell(served: str, visit: Open):
     assert "z 值" in seen.page.inner_text(".leaflet-popup")
 
 
-def test_hotspot_conditions_reload_the_page_with_them(served: str, visit: Open):
+def test_hotspot_conditions_reload_the_page_with_them(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/hotspot")
     facts = panel(seen)
     whole = re.search(r"([\d,]+) 件", facts)
@@ -104,7 +103,9 @@ def test_hotspot_conditions_reload_the_page_with_them(served: str, visit: Open):
     seen.clean()
 
 
-def test_density_can_be_laid_over_and_reports_appear_when_few_are_in_view(served: str, visit: Open):
+def test_density_can_be_laid_over_and_reports_appear_when_few_are_in_view(
+    served: str, visit: Open
+) -> None:
     seen = visit(served + "/maps/hotspot")
     assert "件/km²" not in seen.page.inner_text(".gs-section:has(.gs-legend)")
     seen.page.check("input[data-layer=density]")
@@ -122,7 +123,7 @@ def test_density_can_be_laid_over_and_reports_appear_when_few_are_in_view(served
     seen.clean()
 
 
-def test_patrol_gives_gpx_and_a_printed_sheet(served: str, visit: Open, tmp_path: Path):
+def test_patrol_gives_gpx_and_a_printed_sheet(served: str, visit: Open, tmp_path: Path) -> None:
     seen = visit(served + "/maps/patrol?inspectors=2")
     with seen.page.expect_download() as waiting:
         seen.page.locator(".gs-round[open] .gs-actions button").first.click()
@@ -140,12 +141,12 @@ def test_patrol_gives_gpx_and_a_printed_sheet(served: str, visit: Open, tmp_path
     seen.clean()
 
 
-def test_the_sheet_has_three_heights_on_a_phone(served: str, visit: Open):
+def test_the_sheet_has_three_heights_on_a_phone(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/coverage", size="phone")
 
     def height() -> float:
         seen.page.wait_for_timeout(300)
-        return float(seen.page.locator(".gs-panel").bounding_box()["height"])
+        return seen.box(".gs-panel")["height"]
 
     heights = [height()]
     for _ in range(2):
@@ -158,7 +159,7 @@ def test_the_sheet_has_three_heights_on_a_phone(served: str, visit: Open):
     seen.clean()
 
 
-def test_coordinates_follow_the_pointer_in_the_chosen_datum(served: str, visit: Open):
+def test_coordinates_follow_the_pointer_in_the_chosen_datum(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/coverage")
     seen.page.mouse.move(500, 400)
 
@@ -172,7 +173,7 @@ def test_coordinates_follow_the_pointer_in_the_chosen_datum(served: str, visit: 
         assert shown() == pytest.approx([float(want[0]), float(want[1])], abs=3e-6)
 
 
-def test_the_browser_converts_datums_as_the_domain_does(served: str, visit: Open):
+def test_the_browser_converts_datums_as_the_domain_does(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/plan")
     rng = np.random.default_rng(20181122)
     lon = np.append(rng.uniform(70, 140, 300), [116.404, 0.0, 137.8347])
@@ -190,7 +191,7 @@ def test_the_browser_converts_datums_as_the_domain_does(served: str, visit: Open
             assert np.abs(found - np.column_stack([x, y])).max() < 1e-9
 
 
-def test_one_file_export_opens_without_a_server(served: str, visit: Open, tmp_path: Path):
+def test_one_file_export_opens_without_a_server(served: str, visit: Open, tmp_path: Path) -> None:
     seen = visit(served + "/maps/hotspot")
     with seen.page.expect_download() as waiting:
         seen.page.click("a[download]")
@@ -205,9 +206,9 @@ def test_one_file_export_opens_without_a_server(served: str, visit: Open, tmp_pa
     alone.clean()
 
 
-def test_the_dispatcher_gets_an_answer_on_the_start_page(served: str, visit: Open):
+def test_the_dispatcher_gets_an_answer_on_the_start_page(served: str, visit: Open) -> None:
     seen = visit(served + "/", ready=False)
-    example = seen.page.get_attribute("input[name=at]", "placeholder")
+    example = seen.attribute("input[name=at]", "placeholder")
     seen.page.fill("input[name=at]", example.replace(", ", "，"))
     seen.page.click("#locate button")
     seen.page.wait_for_selector("#answer[data-kind=good], #answer[data-kind=note]")
@@ -225,7 +226,7 @@ def test_the_dispatcher_gets_an_answer_on_the_start_page(served: str, visit: Ope
     seen.page.get_by_text("不在任何网格内").first.wait_for()
 
 
-def test_a_phone_has_a_menu_that_leads_home_and_to_the_other_maps(served: str, visit: Open):
+def test_a_phone_has_a_menu_that_leads_home_and_to_the_other_maps(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/coverage", size="phone")
     assert seen.page.is_visible(".gs-header h1")
     seen.page.click(".gs-more summary")
@@ -240,7 +241,9 @@ def test_a_phone_has_a_menu_that_leads_home_and_to_the_other_maps(served: str, v
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
-def test_the_card_of_a_found_cell_leaves_the_cell_in_view(served: str, visit: Open, size: str):
+def test_the_card_of_a_found_cell_leaves_the_cell_in_view(
+    served: str, visit: Open, size: Size
+) -> None:
     seen = visit(served + "/maps/coverage", size=size)
     code = seen.page.evaluate(
         "JSON.parse(document.getElementById('gridsvc-document').textContent).cells.codes[300]"
@@ -249,10 +252,10 @@ def test_the_card_of_a_found_cell_leaves_the_cell_in_view(served: str, visit: Op
     seen.page.keyboard.press("Enter")
     seen.page.wait_for_selector(".leaflet-popup .gs-card")
     seen.page.wait_for_timeout(500)
-    card = seen.page.locator(".leaflet-popup-content-wrapper").bounding_box()
-    sub = seen.page.locator(".leaflet-popup .gs-card-sub").bounding_box()
-    header = seen.page.locator(".gs-header").bounding_box()
-    panel = seen.page.locator(".gs-panel").bounding_box()
+    card = seen.box(".leaflet-popup-content-wrapper")
+    sub = seen.box(".leaflet-popup .gs-card-sub")
+    header = seen.box(".gs-header")
+    panel = seen.box(".gs-panel")
     assert card["width"] >= 220
     assert sub["height"] < 20
     assert card["y"] >= header["y"] + header["height"]

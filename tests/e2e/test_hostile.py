@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import folium
 import pytest
@@ -17,10 +16,11 @@ from starlette.staticfiles import StaticFiles
 import maps
 from gridsvc.datum import convert
 from maps import OfflineMap, Page, SafeFeatureGroup, TextPopup, TextTooltip, Tiles
+from maps.page import Assets
 from tests.unit.maps import builders
 from tests.unit.maps.test_maps import every_map
 
-from .conftest import Open, serving
+from .conftest import Open, Visit, serving
 
 pytestmark = pytest.mark.chromium
 KINDS = ("coverage", "hotspot", "patrol", "plan")
@@ -45,7 +45,7 @@ def hostile(web_assets: Path) -> Iterator[str]:
 
     def picture(request: Request) -> Response:
         mode, kind = request.path_params["mode"], request.path_params["kind"]
-        assets: Any = "inline" if mode == "inline" else "url"
+        assets: Assets = "inline" if mode == "inline" else "url"
         rendered = maps.render(every_map(H, assets=assets, page=page)[kind])
         if mode == "url":
             return HTMLResponse(rendered.html, headers={"Content-Security-Policy": rendered.policy})
@@ -86,7 +86,7 @@ def hostile(web_assets: Path) -> Iterator[str]:
         yield address
 
 
-def verbatim(seen: Any, selector: str) -> str:
+def verbatim(seen: Visit, selector: str) -> str:
     return str(
         seen.page.locator(selector).evaluate_all("all => all.map(e => e.textContent).join(' ')")
     )
@@ -96,7 +96,7 @@ def verbatim(seen: Any, selector: str) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_runs_and_every_place_shows_the_text(
     hostile: str, visit: Open, kind: str, mode: str
-):
+) -> None:
     seen = visit(f"{hostile}/{mode}/{kind}")
     page = seen.page
     # legend and facts
@@ -113,7 +113,7 @@ def test_nothing_runs_and_every_place_shows_the_text(
     # tooltip of the cell under the pointer
     page.click(".leaflet-popup-close-button")
     page.wait_for_timeout(400)
-    box = page.locator(".folium-map").bounding_box()
+    box = seen.box(".folium-map")
     x, y = page.evaluate(
         """([lat, lon]) => {
           const map = window[Object.keys(window).find((key) => key.startsWith('map_'))];
@@ -136,7 +136,7 @@ def test_nothing_runs_and_every_place_shows_the_text(
     seen.clean()
 
 
-def test_names_of_points_piles_and_stops_in_tooltips_and_popups(hostile: str, visit: Open):
+def test_names_of_points_piles_and_stops_in_tooltips_and_popups(hostile: str, visit: Open) -> None:
     seen = visit(f"{hostile}/bare/coverage")
     marker = seen.page.locator(".leaflet-points-pane path").nth(2)
     marker.hover(force=True)
@@ -150,12 +150,11 @@ def test_names_of_points_piles_and_stops_in_tooltips_and_popups(hostile: str, vi
         one.clean()
 
 
-def test_folium_layers_in_a_notebook_show_names_as_text(hostile: str, visit: Open):
+def test_folium_layers_in_a_notebook_show_names_as_text(hostile: str, visit: Open) -> None:
     seen = visit(f"{hostile}/notebook", ready=False)
     seen.page.wait_for_selector(".leaflet-control-layers")
     assert H in verbatim(seen, ".leaflet-control-layers")
-    marker = seen.page.locator(".folium-map")
-    box = marker.bounding_box()
+    box = seen.box(".folium-map")
     seen.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     seen.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     seen.page.wait_for_selector(".leaflet-popup")
@@ -164,7 +163,9 @@ def test_folium_layers_in_a_notebook_show_names_as_text(hostile: str, visit: Ope
     seen.clean()
 
 
-def test_a_shifted_base_map_shifts_the_overlay_and_not_the_coordinates(hostile: str, visit: Open):
+def test_a_shifted_base_map_shifts_the_overlay_and_not_the_coordinates(
+    hostile: str, visit: Open
+) -> None:
     seen = visit(f"{hostile}/tiles")
     west, south = builders.WEST, builders.SOUTH
     want = convert(west, south, "wgs84", "gcj02")

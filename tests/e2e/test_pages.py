@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Open
+from .conftest import Open, Size
 
 pytestmark = pytest.mark.chromium
 
@@ -38,7 +38,9 @@ DRAWN = """() => {
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 @pytest.mark.parametrize("name", sorted(PAGES))
-def test_page_is_clean_and_chinese_is_drawn(served: str, visit: Open, name: str, size: str) -> None:
+def test_page_is_clean_and_chinese_is_drawn(
+    served: str, visit: Open, name: str, size: Size
+) -> None:
     path, ready = PAGES[name]
     seen = visit(served + path, size=size, ready=ready)
     if name == "docs":

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from api.settings import DatabaseSettings, MapSettings, Settings
+from geodata.sample import SampleCity
 
 from .conftest import Open, serving
 
@@ -33,8 +33,8 @@ def own(web_assets: Path, demo_db: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_planner_imports_cells_and_publishes_the_draft(
-    own: str, visit: Open, sample_city: Any, tmp_path: Path
-):
+    own: str, visit: Open, sample_city: SampleCity, tmp_path: Path
+) -> None:
     file = tmp_path / "cells.geojson"
     sample_city.cells.reset_index().to_file(file, driver="GeoJSON")
     seen = visit(own + "/", ready=False)
@@ -59,7 +59,9 @@ def test_a_planner_imports_cells_and_publishes_the_draft(
     seen.clean()
 
 
-def test_a_file_that_cannot_be_imported_is_explained_by_row(own: str, visit: Open, tmp_path: Path):
+def test_a_file_that_cannot_be_imported_is_explained_by_row(
+    own: str, visit: Open, tmp_path: Path
+) -> None:
     file = tmp_path / "bad.csv"
     file.write_text(
         "case_id,class_code,lon,lat,reported_at\nA1,04001,abc,26,2026-01-01\n", encoding="utf-8"
@@ -78,7 +80,7 @@ def test_a_file_that_cannot_be_imported_is_explained_by_row(own: str, visit: Ope
     seen.clean()
 
 
-def test_cases_are_listed_in_the_page(served: str, visit: Open):
+def test_cases_are_listed_in_the_page(served: str, visit: Open) -> None:
     seen = visit(served + "/", ready=False)
     seen.page.click("a[data-table=cases]")
     seen.page.wait_for_selector("#sheet td")
@@ -94,9 +96,9 @@ def test_cases_are_listed_in_the_page(served: str, visit: Open):
 @pytest.mark.parametrize("separator", ["，", " / ", "; ", "、"])
 def test_places_are_read_as_people_write_them_and_lead_to_the_map(
     served: str, visit: Open, separator: str
-):
+) -> None:
     seen = visit(served + "/", ready=False)
-    example = seen.page.get_attribute("input[name=at]", "placeholder")
+    example = seen.attribute("input[name=at]", "placeholder")
     seen.page.fill("input[name=at]", example.replace(", ", separator))
     seen.page.fill("input[name=accuracy]", "15")
     seen.page.fill("input[name=category]", "04001")
@@ -110,7 +112,7 @@ def test_places_are_read_as_people_write_them_and_lead_to_the_map(
     seen.clean()
 
 
-def test_a_place_in_no_cell_is_no_error_of_the_page(served: str, visit: Open):
+def test_a_place_in_no_cell_is_no_error_of_the_page(served: str, visit: Open) -> None:
     seen = visit(served + "/", ready=False)
     seen.page.fill("input[name=at]", "100, 30")
     seen.page.click("#locate button")
@@ -119,7 +121,7 @@ def test_a_place_in_no_cell_is_no_error_of_the_page(served: str, visit: Open):
     seen.clean()
 
 
-def test_an_unknown_map_is_a_page_with_a_way_on(served: str, visit: Open):
+def test_an_unknown_map_is_a_page_with_a_way_on(served: str, visit: Open) -> None:
     seen = visit(served + "/maps/foo", ready=False)
     assert "/maps/coverage" in seen.page.inner_text("main")
     assert seen.page.locator("main a").count() > 0

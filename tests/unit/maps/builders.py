@@ -17,6 +17,7 @@ from gridsvc.analysis.results import (
     DensitySurface,
     GeocodePile,
     HotspotResult,
+    Note,
     PatrolPlan,
     PatrolRound,
     Stop,
@@ -121,8 +122,9 @@ def coverage_result(name: str = "网格") -> CoverageResult:
             "name": [f"{name}点{n}" for n in (1, 2, 3)] + ["无坐标"],
             "category": ["market", "hospital", "market", "market"],
             "cell_code": [*CODES[:3], None],
-            "last_visit": pd.to_datetime(
-                ["2018-11-20T01:00:00Z", "2018-10-01T01:00:00Z", None, None], utc=True
+            "last_visit": pd.array(
+                ["2018-11-20T01:00:00Z", "2018-10-01T01:00:00Z", None, None],
+                dtype="datetime64[us, UTC]",
             ),
             "days_since": [2.2, 52.0, np.nan, np.nan],
             "due": [False, True, True, True],
@@ -201,7 +203,13 @@ def hotspot_result(name: str = "网格", *, note: str = "") -> HotspotResult:
             cell_m=60.0, n=107, bands=bands,
         ),
         points=points,
-        notes=("1 cells not tested: no neighbours or no denominator", *([note] if note else [])),
+        notes=(
+            Note(
+                "1 个网格未检验:无邻接或缺少分母",
+                "1 cells not tested: no neighbours or no denominator",
+            ),
+            *([Note(note, note)] if note else []),
+        ),
     )  # fmt: skip
 
 
@@ -247,7 +255,12 @@ def patrol_plan(name: str = "点") -> PatrolPlan:
         ),
         total_m=2970.0, speed_m_s=1.2, seed=7, iterations=500, solver="PyVRP 0.14.1",
         created_at=AT, cells=cells(name).iloc[:3], streets=streets(name), lower_bound_m=2500.0,
-        notes=("the streets fall into 2 parts; the largest holds 99.0% of the metres",),
+        notes=(
+            Note(
+                "街道分为互不相连的 2 部分,最大部分占里程的 99.0%",
+                "the streets fall into 2 parts; the largest holds 99.0% of the metres",
+            ),
+        ),
     )  # fmt: skip
 
 

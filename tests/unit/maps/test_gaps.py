@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import maps
-from gridsvc.analysis.results import Turn
+from gridsvc.analysis.results import CoverageResult, Turn
 from maps.patrol import steps
 
 from . import builders
@@ -26,15 +26,10 @@ def test_cells_without_names_are_called_by_their_codes() -> None:
     assert drawn[1]["lists"][1]["rows"][0]["values"][0] == builders.CODES[5]
 
 
-class Partly:
-    """A result that says which records were imported."""
-
-    def __init__(self, **loaded: bool) -> None:
-        self.loaded = {"duties": True, "visits": True, "staff": True, **loaded}
-        self._whole = builders.coverage_result()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._whole, name)
+def without(records: str) -> CoverageResult:
+    """A result of a city that never imported these records."""
+    loaded = {name: name != records for name in ("duties", "visits", "staff")}
+    return replace(builders.coverage_result(), loaded=loaded)
 
 
 def figures(data: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +37,7 @@ def figures(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_without_duties_nobody_is_said_to_be_missing() -> None:
-    data = data_of(maps.coverage_map(Partly(duties=False)))  # type: ignore[arg-type]
+    data = data_of(maps.coverage_map(without("duties")))
     assert "--as duties" in data["missing"][0]["text"]["zh"]
     assert len(data["missing"]) == 1
     assert "vacancies" not in [one["key"] for one in data["overlays"]]
@@ -68,7 +63,7 @@ def test_units_on_points_answer_for_them_without_duties() -> None:
 
 
 def test_without_visits_no_point_is_said_to_be_late() -> None:
-    data = data_of(maps.coverage_map(Partly(visits=False)))  # type: ignore[arg-type]
+    data = data_of(maps.coverage_map(without("visits")))
     assert "--as visits" in data["missing"][0]["text"]["zh"]
     points = next(one for one in data["overlays"] if one["key"] == "points")
     assert len(points["themes"][0]["classes"]) == 1

@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -16,6 +17,7 @@ from shapely.geometry import LineString
 
 import maps
 from maps import Field, OfflineMap, Page, Tiles, document, hotspot
+from maps.page import Assets
 from maps.patrol import twice_walked
 
 from . import builders
@@ -65,7 +67,7 @@ def facts(data: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["coverage", "hotspot", "patrol", "plan"])
 @pytest.mark.parametrize("assets", ["url", "inline"])
-def test_no_map_refers_to_another_machine(kind: str, assets: Any) -> None:
+def test_no_map_refers_to_another_machine(kind: str, assets: Assets) -> None:
     page = maps.render_html(every_map(assets=assets)[kind])
     for address in re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", page.split("<body>")[0]):
         assert address.startswith(("/static/", "data:")), address
@@ -101,12 +103,9 @@ def test_the_policy_names_every_inline_block_and_nothing_else() -> None:
     assert "http" not in rendered.policy
     single = maps.render(every_map(assets="inline")["coverage"])
     assert '<meta http-equiv="Content-Security-Policy"' in single.html
-    assert (
-        "'self'"
-        not in re.search(r'Policy" content="([^"]*)"', single.html)[1].split(  # type: ignore[index]
-            "connect-src"
-        )[0]
-    )
+    policy = re.search(r'Policy" content="([^"]*)"', single.html)
+    assert policy is not None
+    assert "'self'" not in policy[1].split("connect-src")[0]
 
 
 def test_coverage_shows_staff_vacancies_points_and_what_is_not_covered() -> None:
@@ -263,7 +262,7 @@ def test_plan_map_draws_every_finding_with_its_number() -> None:
     [(builders.no_findings, "passed"), (lambda: None, "not made yet")],
 )
 def test_plan_map_tells_a_clean_certificate_from_a_missing_one(
-    given: Callable[[], Any], verdict: str
+    given: Callable[[], gpd.GeoDataFrame | None], verdict: str
 ) -> None:
     data = data_of(
         maps.plan_map(builders.plan_version(), builders.cells(), findings=given(), assets="url")
@@ -292,7 +291,7 @@ def test_a_single_file_has_no_controls_links_or_tiles() -> None:
     assert any("offline" in str(note) for note in data["notes"])
 
 
-def test_missing_assets_are_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_missing_assets_are_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("maps.offline.STATIC", tmp_path)
     with pytest.raises(maps.offline.AssetsMissing, match="build_web"):
         maps.static_folder()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,13 +14,13 @@ from maps.start import PlanLine, StartFacts, error_page, start_page
 from .builders import HOSTILE
 
 
-def facts(**changes: object) -> StartFacts:
+def facts(**changes: Any) -> StartFacts:
     line = PlanLine("main-v1", "样例", "published", True, 702, "2025-07-01 00:00", "—")
-    values: dict[str, object] = {
-        "city": "样例", "cells": 702, "communities": 168, "staff": 2331, "points": 519,
-        "reports": 31341, "plans": (line,), **changes,
-    }  # fmt: skip
-    return StartFacts(**values)  # type: ignore[arg-type]
+    whole = StartFacts(
+        city="样例", cells=702, communities=168, staff=2331, points=519, reports=31341,
+        plans=(line,),
+    )  # fmt: skip
+    return replace(whole, **changes)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
