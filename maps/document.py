@@ -39,13 +39,30 @@ def fact(key: str, value: Text) -> dict[str, Text]:
     return {"label": both(key), "value": value}
 
 
-def figure(key: str, value: Text, note: Text | None = None, state: str | None = None) -> Document:
-    """Return a large figure for the top of the panel; ``state`` is ``good`` or ``bad``."""
+def figure(
+    key: str,
+    value: Text,
+    note: Text | None = None,
+    state: str | None = None,
+    leads: str | None = None,
+) -> Document:
+    """Return a large figure for the top of the panel.
+
+    Parameters
+    ----------
+    key, value, note
+    state : str, optional
+        ``good`` or ``bad``.
+    leads : str, optional
+        Key of the list that names what the figure lacks.
+    """
     document: Document = {"label": both(key), "value": value}
     if note is not None:
         document["note"] = note
     if state is not None:
         document["state"] = state
+    if leads is not None:
+        document["leads"] = leads
     return document
 
 
@@ -61,8 +78,18 @@ def listing(
     *,
     empty: Text,
     explain: Text | None = None,
+    key: str | None = None,
 ) -> Document:
-    """Return a list of the panel; records have ``values`` and maybe ``cell`` or ``xy``."""
+    """Return a list of the panel.
+
+    Parameters
+    ----------
+    records : sequence
+        ``values`` and maybe where a click leads: ``cell`` (its code), ``sign`` (layer and code of
+        a point) and ``xy``; the first that is on the map is taken.
+    key : str, optional
+        How a figure refers to the list.
+    """
     document: Document = {
         "label": label,
         "columns": list(columns),
@@ -72,6 +99,8 @@ def listing(
     }
     if explain is not None:
         document["explain"] = explain
+    if key is not None:
+        document["key"] = key
     return document
 
 
@@ -183,16 +212,16 @@ def point_layer(
     on: bool = True,
     radius: float = 5.5,
     below: int | None = None,
-    far: Sequence[int] | None = None,
 ) -> Document:
     """Return a layer of points.
 
     Parameters
     ----------
+    themes : sequence
+        A theme may hold ``far``, the positions of the points that are also drawn where a whole
+        city is in view (all without it), and ``far_note``, which says so.
     below : int, optional
         The layer appears when fewer than that are in view.
-    far : sequence of int, optional
-        Positions of the points that are also drawn where a whole city is in view; all without it.
     """
     document: Document = {
         "type": "points",
@@ -209,8 +238,6 @@ def point_layer(
     }
     if below is not None:
         document["below"] = below
-    if far is not None:
-        document["far"] = [int(i) for i in far]
     return document
 
 

@@ -76,8 +76,8 @@ class Page:
         Further pages in the header.
     tiles : Tiles or None
     names : mapping
-        Display names of catalogue keys: ``role``, ``category`` and ``class``, each a mapping
-        from key to text.
+        Display names of catalogue keys: ``role``, ``category``, ``class`` and ``unit``, each a
+        mapping from key to text.
     """
 
     timezone: str = "Asia/Shanghai"

@@ -30,5 +30,7 @@ OKABE_ITO = (
 )
 POINT_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 POINT_SHAPES = ("circle", "square", "triangle", "diamond")
+DUE = "#B7791F"
+"""Half done: a unit without a person."""
 OVERDUE = "#B42318"
 """Uncovered, vacant, failed."""

@@ -22,6 +22,8 @@ _LISTS = (
     "vacant_cells", "doubled_cells", "points_without_person", "points_not_visited",
 )  # fmt: skip
 
+_POINT_LISTS = ("points_without_person", "points_not_visited")
+
 
 def hotspot_summary(result: HotspotResult) -> dict[str, Any]:
     """Return what a hot-spot result states about itself."""
@@ -95,8 +97,16 @@ def coverage_summary(result: CoverageResult) -> dict[str, Any]:
 
 
 def coverage_lists(result: CoverageResult) -> dict[str, list[dict[str, Any]]]:
-    """Return what is not covered: vacancies, doubles, points without person or visit, pieces."""
-    lists = {name: _rows(getattr(result, name)) for name in _LISTS}
+    """Return what is not covered: vacancies, doubles, points without person or visit, pieces.
+
+    Points come with ``lon`` and ``lat`` (EPSG:4490, ``null`` without coordinates), so that a
+    client can go to them.
+    """
+    tables = {name: getattr(result, name) for name in _LISTS}
+    for name in _POINT_LISTS:
+        shapes = result.points.geometry.reindex(tables[name].index)
+        tables[name] = tables[name].assign(lon=shapes.x, lat=shapes.y)
+    lists = {name: _rows(table) for name, table in tables.items()}
     lists["uncovered_territory"] = _rows(
         pd.DataFrame(result.uncovered_territory.drop(columns="geometry"))
     )

@@ -15,8 +15,10 @@ from gridsvc.errors import BadOption, UnreadableSource
 if TYPE_CHECKING:
     from api.bootstrap import Services
     from api.maps.pictures import Frame
+    from gridsvc.errors import Language
     from gridsvc.plan.version import PlanVersion
     from maps import OfflineMap
+    from maps.page import Text
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="FILE.html")]
 Inline = Annotated[
@@ -169,16 +171,31 @@ def _write(
             report(kind, 1.0)
     finally:
         services.close()
+    said = _figures(drawn, state.language)
     document: dict[str, Any] = {
         "map": kind,
         "plan": found.id,
         "output": str(output),
         "bytes": len(html.encode()),
         "self_contained": inline,
+        "figures": said,
     }
     size = f"{document['bytes'] / 1e6:.1f} MB"
     text = f"已写入 {output}（{size}）" if state.language == "zh" else f"wrote {output} ({size})"
-    emit(context, document, text)
+    lines = [f"  {one['label']} {one['value']} {one['note']}".rstrip() for one in said]
+    emit(context, document, "\n".join([text, *lines]))
+
+
+def _figures(drawn: OfflineMap, language: Language) -> list[dict[str, str]]:
+    """Return the large figures of a map as text."""
+
+    def text(value: Text) -> str:
+        return value if isinstance(value, str) else value[language]
+
+    return [
+        {key: text(one.get(key, "")) for key in ("label", "value", "note")}
+        for one in (drawn.document or {}).get("figures", [])
+    ]
 
 
 def _plan(services: Services, plan_id: str) -> PlanVersion:

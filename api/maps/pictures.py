@@ -69,7 +69,12 @@ def draw_coverage(
 ) -> OfflineMap:
     """Draw who covers what at an instant."""
     result = plan_coverage(services.storage, services.locators, plan, as_of=as_of)
-    page = page_of(services.settings, "coverage", plan, frame.language, download=frame.download)
+    with services.storage.unit_of_work() as work:
+        units = work.records("units").frame()
+    page = page_of(
+        services.settings, "coverage", plan, frame.language, download=frame.download,
+        names=names_with(units=units),
+    )  # fmt: skip
     return coverage_map(
         result,
         language=frame.language,
@@ -130,7 +135,7 @@ def picture_of_hotspots(
             choice.denominator,
             choice.set_aside,
         ),
-        names=names_with(classes),
+        names=names_with(classes=classes),
     )
     return hotspot_map(
         result,

@@ -33,13 +33,16 @@ def _both(zh: str, en: str) -> Both:
     return {"zh": zh, "en": en}
 
 
-def names_with(classes: pd.DataFrame | None) -> dict[str, dict[str, Text]]:
-    """Return the display names with the minor classes of the stored catalogue added."""
-    names = catalogue_names()
-    if classes is None or not len(classes):
-        return names
-    own: dict[str, Text] = {str(code): str(name) for code, name in classes["name"].items()}
-    return {**names, "class": {**names["class"], **own}}
+def names_with(
+    classes: pd.DataFrame | None = None, units: pd.DataFrame | None = None
+) -> dict[str, dict[str, Text]]:
+    """Return the display names with stored minor classes and units (tables by key) added."""
+    names = dict(catalogue_names())
+    for kind, table in (("class", classes), ("unit", units)):
+        if table is not None and len(table):
+            own: dict[str, Text] = {str(k): str(v) for k, v in table["name"].dropna().items()}
+            names[kind] = {**names.get(kind, {}), **own}
+    return names
 
 
 def page_of(

@@ -1,12 +1,8 @@
 """Analyses on cells and reports: hot spots, density, default-geocode piles, coverage."""
 
 from gridsvc.analysis.contiguity import contiguity
-from gridsvc.analysis.coverage import (
-    coverage,
-    coverage_duties,
-    coverage_points,
-    coverage_visits,
-)
+from gridsvc.analysis.coverage import coverage, coverage_visits
+from gridsvc.analysis.coverage_people import coverage_duties, coverage_points
 from gridsvc.analysis.gi_star import (
     TooFewPermutations,
     benjamini_hochberg,

@@ -19,6 +19,12 @@ import pandas as pd
 
 from gridsvc import layers
 from gridsvc.analysis.counting import count_by_cell
+from gridsvc.analysis.coverage_people import (
+    DEFAULT_ROLES,
+    PERSON_BY,
+    coverage_duties,
+    coverage_points,
+)
 from gridsvc.analysis.inputs import (
     DEFAULT_TIMEZONE,
     Instant,
@@ -33,174 +39,6 @@ from gridsvc.analysis.territory import coverage_territory, share_of
 from gridsvc.errors import BadOption
 from gridsvc.locate import Locator
 from gridsvc.points import last_visits, visit_interval_days
-from gridsvc.values import is_missing
-
-DEFAULT_ROLES = ("cell_leader",)
-_LEVELS = ("cell", "community", "subdistrict")
-
-
-def duties_valid(
-    duties: pd.DataFrame, at: datetime, *, known_at: datetime | None = None
-) -> pd.DataFrame:
-    """Return the duties valid at an instant, as known at another (half-open validity).
-
-    Parameters
-    ----------
-    duties : DataFrame
-        Contract DUTIES.
-    at : datetime
-        Aware; ``valid_from`` ≤ at < ``valid_to``.
-    known_at : datetime, optional
-        Only rows recorded until then; when not given, all records count.
-    """
-    if at.tzinfo is None:
-        raise BadOption(
-            option="at",
-            value=at.isoformat(),
-            reason_zh="缺少时区",
-            reason_en="it has no time zone",
-        )
-    keep = (duties["valid_from"] <= at) & (duties["valid_to"].isna() | (duties["valid_to"] > at))
-    if known_at is not None:
-        keep &= duties["recorded_at"] <= known_at
-    return duties[keep]
-
-
-def coverage_duties(
-    cells: pd.DataFrame,
-    duties: pd.DataFrame,
-    at: datetime,
-    *,
-    required_roles: Sequence[str] = DEFAULT_ROLES,
-    sole_roles: Sequence[str] | None = None,
-    known_at: datetime | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Count who holds which role for each cell, and name vacancies and doubles.
-
-    A duty for a community or subdistrict holds for each of its cells.
-
-    Parameters
-    ----------
-    cells : DataFrame
-        Contract CELLS (geometry not needed).
-    duties : DataFrame
-        Contract DUTIES.
-    at, known_at : datetime
-        As in ``duties_valid``.
-    required_roles : sequence of str
-        Roles each cell must have.
-    sole_roles : sequence of str, optional
-        Roles that only one may hold for a cell; the required ones when not given.
-
-    Returns
-    -------
-    counts : DataFrame
-        Aligned to the cells: ``staff`` (distinct persons), ``role_<role>`` (distinct holders),
-        ``vacancies`` (required roles nobody holds).
-    vacant : DataFrame
-        Rows ``cell_code, name, role``.
-    doubled : DataFrame
-        Rows ``cell_code, role, count``.
-    summary : dict
-    """
-    sole = tuple(required_roles if sole_roles is None else sole_roles)
-    valid = duties_valid(duties, at, known_at=known_at)
-    holders = _holders(cells, valid)
-    per_role = holders.groupby(["cell_code", "role"])["holder"].nunique().unstack(fill_value=0)
-    roles = sorted(set(per_role.columns) | set(required_roles) | set(sole))
-    counts = pd.DataFrame(index=cells.index)
-    persons = holders[holders["person"]].groupby("cell_code")["holder"].nunique()
-    counts["staff"] = persons.reindex(cells.index, fill_value=0).astype("int64")
-    for role in roles:
-        column = per_role[role] if role in per_role.columns else pd.Series(dtype="int64")
-        counts[f"role_{role}"] = column.reindex(cells.index).fillna(0).astype("int64")
-    counts["vacancies"] = sum(
-        ((counts[f"role_{role}"] == 0).astype("int64") for role in required_roles),
-        pd.Series(0, index=cells.index, dtype="int64"),
-    )
-    vacant = pd.DataFrame(
-        [
-            {"cell_code": code, "name": cells.at[code, "name"], "role": role}
-            for role in required_roles
-            for code in counts.index[counts[f"role_{role}"] == 0]
-        ],
-        columns=["cell_code", "name", "role"],
-    )
-    doubled = pd.DataFrame(
-        [
-            {"cell_code": code, "role": role, "count": int(held)}
-            for role in sole
-            for code, held in zip(counts.index, counts[f"role_{role}"].to_numpy(), strict=True)
-            if held > 1
-        ],
-        columns=["cell_code", "role", "count"],
-    )
-    full = int((counts["vacancies"] == 0).sum())
-    summary = {
-        "cells": len(cells),
-        "cells_with_required_roles": full,
-        "share": share_of(full, len(cells)),
-        "vacancies": len(vacant),
-        "doubles": len(doubled),
-        "valid_duties": len(valid),
-        "by_role": {r: int((counts[f"role_{r}"] > 0).sum()) for r in roles},
-    }
-    return counts, vacant, doubled, summary
-
-
-def coverage_points(
-    points: pd.DataFrame,
-    duties: pd.DataFrame,
-    at: datetime,
-    *,
-    required_roles: Sequence[str] = DEFAULT_ROLES,
-    cells: pd.DataFrame | None = None,
-    known_at: datetime | None = None,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return for each point whether a person or, failing that, a unit answers for it.
-
-    A person answers through a duty for the point itself, or else as holder of a required role for
-    the cell that the point lies in. A unit answers through ``unit_id`` of the point or a duty for
-    the point without a person.
-
-    Returns
-    -------
-    answer : DataFrame
-        Aligned to the points: ``responsible`` (bool), ``responsible_by`` (``point``, ``cell``,
-        ``unit`` or missing; the first that holds).
-    summary : dict
-        ``points``, ``responsible`` with its ``share``, ``with_person`` (also
-        ``by_person_duty``: ``by_point_duty`` + ``by_cell_duty``), ``by_unit`` (a unit and no
-        person), ``none``. ``points`` = ``by_person_duty`` + ``by_unit`` + ``none``.
-    """
-    valid = duties_valid(duties, at, known_at=known_at)
-    named = valid[valid["person_id"].notna()]
-    direct = points.index.isin(named.loc[named["target_kind"] == "point", "target_code"])
-    of_unit = valid.loc[valid["unit_id"].notna() & (valid["target_kind"] == "point"), "target_code"]
-    unit = points.index.isin(of_unit)
-    if "unit_id" in points.columns:
-        unit |= ~is_missing(points["unit_id"]).to_numpy(dtype=bool)
-    through = np.zeros(len(points), dtype=bool)
-    if cells is not None:
-        holders = _holders(cells, named[named["role"].isin(list(required_roles))])
-        through = points["cell_code"].isin(set(holders["cell_code"])).to_numpy()
-    answer = pd.DataFrame(index=points.index)
-    person = direct | through
-    answer["responsible"] = person | unit
-    by = np.select([direct, through, unit], ["point", "cell", "unit"], default="")
-    answer["responsible_by"] = pd.array([b or None for b in by.tolist()], dtype="str")
-    held = int((person | unit).sum())
-    return answer, {
-        "points": len(points),
-        "with_person": int(person.sum()),
-        "by_point_duty": int(direct.sum()),
-        "by_cell_duty": int((through & ~direct).sum()),
-        "by_person_duty": int(person.sum()),
-        "by_unit": int((unit & ~person).sum()),
-        "none": len(points) - held,
-        "responsible": held,
-        "share": share_of(held, len(points)),
-    }
 
 
 def coverage_visits(
@@ -319,7 +157,7 @@ def coverage(
     )
     state, visit_figures = coverage_visits(points, visits, at)
     if not there["duties"]:
-        duty_figures["share"] = None
+        duty_figures["share"] = point_figures["person_share"] = None
         if not point_figures["responsible"]:
             point_figures["share"] = None
     if not there["visits"]:
@@ -327,6 +165,7 @@ def coverage(
     held = points.assign(
         last_visit=state["last_visit"], days_since=state["days_since"], due=state["due"],
         responsible=answer["responsible"], responsible_by=answer["responsible_by"],
+        answering_unit=answer["answering_unit"],
     )  # fmt: skip
     base = [
         "name", "community_code", "community_name", "subdistrict_code", "subdistrict_name",
@@ -337,6 +176,9 @@ def coverage(
     table["points"] = per_cell.size().reindex(table.index).fillna(0).astype("int64")
     visited = (~held["due"]).groupby(held["cell_code"]).sum()
     table["points_visited"] = visited.reindex(table.index).fillna(0).astype("int64")
+    unnamed = ~held["responsible_by"].isin(PERSON_BY)
+    lacking = unnamed.groupby(held["cell_code"]).sum()
+    table["points_without_person"] = lacking.reindex(table.index).fillna(0).astype("int64")
     placed = held["cell_code"].isin(table.index)
     shown = ["name", "category", "cell_code"]
     return CoverageResult(
@@ -348,7 +190,7 @@ def coverage(
         uncovered_territory=uncovered,
         vacant_cells=vacant,
         doubled_cells=doubled,
-        points_without_person=pd.DataFrame(held.loc[~held["responsible"], shown]),
+        points_without_person=pd.DataFrame(held.loc[unnamed, [*shown, "answering_unit"]]),
         points_not_visited=pd.DataFrame(held.loc[held["due"], [*shown, "last_visit"]]),
         required_roles=tuple(required_roles),
         as_of=at,
@@ -372,35 +214,6 @@ def _in_cells(points: gpd.GeoDataFrame, cells: gpd.GeoDataFrame) -> gpd.GeoDataF
     names = np.array([*locator.codes, None], dtype=object)
     position = count_by_cell(points, locator.codes, locator=locator)
     return points.assign(cell_code=pd.array(names[position], dtype="str"))
-
-
-def _holders(cells: pd.DataFrame, duties: pd.DataFrame) -> pd.DataFrame:
-    """Return rows cell_code, role, holder, person: who holds what for each cell."""
-    codes = pd.Series(cells.index.to_numpy(), index=cells.index)
-    targets = {"cell": codes}
-    for level in _LEVELS[1:]:
-        targets[level] = cells[f"{level}_code"]
-    parts = []
-    person = duties["person_id"].notna()
-    holder = duties["person_id"].where(person, duties["unit_id"])
-    rows = duties.assign(holder=holder, person=person)[holder.notna()]
-    for level, column in targets.items():
-        own = rows[rows["target_kind"] == level]
-        if own.empty:
-            continue
-        members = pd.DataFrame({"cell_code": codes.to_numpy(), "target_code": column.to_numpy()})
-        joined = own[["target_code", "role", "holder", "person"]].merge(members, on="target_code")
-        parts.append(joined[["cell_code", "role", "holder", "person"]])
-    if not parts:
-        return pd.DataFrame(
-            {
-                "cell_code": pd.Series(dtype="str"),
-                "role": pd.Series(dtype="str"),
-                "holder": pd.Series(dtype="str"),
-                "person": pd.Series(dtype="bool"),
-            }
-        )
-    return pd.concat(parts, ignore_index=True).drop_duplicates()
 
 
 def _or_empty(frame: gpd.GeoDataFrame | None, layer: layers.Layer) -> gpd.GeoDataFrame:

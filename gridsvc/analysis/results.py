@@ -136,14 +136,14 @@ class CoverageResult:
     cells : GeoDataFrame
         Indexed by code, columns ``name, community_code, community_name, subdistrict_code,
         subdistrict_name, area_m2, population, staff, vacancies`` plus one ``role_<role>`` count
-        column per role, ``points``, ``points_visited``.
+        column per role, ``points``, ``points_visited``, ``points_without_person``.
     areas : GeoDataFrame
         Communities, subdistricts, city (contract AREAS).
     exclusions : GeoDataFrame
     points : GeoDataFrame
         Contract POINTS plus ``last_visit`` (instant or NaT), ``days_since`` (float), ``due``
         (bool), ``responsible`` (bool), ``responsible_by`` (``point`` or ``cell``: a person by a
-        duty for it or for its cell; ``unit``: only a unit; or missing).
+        duty for it or for its cell; ``unit``: only a unit; or missing), ``answering_unit``.
     streets : GeoDataFrame
     uncovered_territory : GeoDataFrame
         Pieces of the declared territory in no cell (empty for a certified plan).
@@ -152,8 +152,8 @@ class CoverageResult:
     doubled_cells : DataFrame
         Rows ``cell_code, role, count``: sole roles held more than once.
     points_without_person, points_not_visited : DataFrame
-        Indexed by point_id with name, category, cell_code. The first holds points with neither a
-        person nor a unit.
+        Indexed by point_id with name, category, cell_code. The first holds the points that no
+        named person answers for, with the ``answering_unit`` where there is at least a unit.
     summary : dict
         Figures with their denominators; 0/0 and shares of what was never loaded are ``None``.
     loaded : dict of str to bool

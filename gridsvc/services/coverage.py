@@ -9,7 +9,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from gridsvc.analysis.coverage import DEFAULT_ROLES, coverage
+from gridsvc.analysis.coverage import coverage
+from gridsvc.analysis.coverage_people import DEFAULT_ROLES
 from gridsvc.analysis.hotspots import count_by_cell
 from gridsvc.analysis.results import CoverageResult
 from gridsvc.plan.version import PlanVersion

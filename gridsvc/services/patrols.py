@@ -14,7 +14,7 @@ import shapely
 from shapely.geometry import Point
 
 from gridsvc import crs
-from gridsvc.analysis.coverage import duties_valid
+from gridsvc.analysis.coverage_people import duties_valid
 from gridsvc.analysis.results import PatrolPlan
 from gridsvc.errors import BadOption, NotFoundError, NothingToWorkOn, UnknownCell
 from gridsvc.patrol.network import WalkNetwork
@@ -24,6 +24,7 @@ from gridsvc.services.coverage import placed_points
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage, UnitOfWork
 from gridsvc.types import BoundingBox
+from gridsvc.ways import way
 
 # Rounds may leave the area where the shortest way does.
 _MARGIN_M = 1500.0
@@ -115,8 +116,9 @@ def plan_patrol(
         streets = gpd.GeoDataFrame(work.records("streets").frame(bbox=around))
         if streets.empty:
             raise NothingToWorkOn(
-                reason_zh=f"{area.code} 附近没有街道;请先导入街道(--as streets)",
-                reason_en=f"no street is stored near {area.code}; import streets first",
+                reason_zh=f"{area.code} 附近没有街道;请先导入街道({way('as', 'streets')})",
+                reason_en=f"no street is stored near {area.code}; "
+                f"import streets first ({way('as', 'streets')})",
             )
         if start is None:
             start, start_name = _post(work, around, points, scheme.metric_epsg)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from api.app import create_app
 from api.cli import analysis as commands
 from api.settings import DatabaseSettings, Settings
-from geodata.sample import build_city
+from geodata.sample import SampleCity, build_city
 from gridsvc.errors import BadOption, NothingToWorkOn, UnknownCell, UnknownClass
 from tests.unit.api.analysis_service import PLAN, store
 
@@ -50,7 +50,7 @@ def busy_community(city: Any) -> str:
 # --- HTTP ---------------------------------------------------------------------------------------
 
 
-def test_hotspots_state_how_they_were_made(client, city):
+def test_hotspots_state_how_they_were_made(client: TestClient, city: SampleCity) -> None:
     answer = client.get("/api/v1/analysis/hotspots")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("application/geo+json")
@@ -68,7 +68,7 @@ def test_hotspots_state_how_they_were_made(client, city):
     assert sum(f["properties"]["count"] for f in document["features"]) == summary["n"]
 
 
-def test_filters_narrow_and_the_pile_can_stay(client, city):
+def test_filters_narrow_and_the_pile_can_stay(client: TestClient, city: SampleCity) -> None:
     def summary(query: str) -> dict[str, Any]:
         return client.get(f"/api/v1/analysis/hotspots?{query}").json()["summary"]
 
@@ -83,7 +83,7 @@ def test_filters_narrow_and_the_pile_can_stay(client, city):
     assert summary("denominator=population")["denominator"] == "population"
 
 
-def test_same_question_is_not_answered_twice(client):
+def test_same_question_is_not_answered_twice(client: TestClient) -> None:
     first = client.get("/api/v1/analysis/hotspots")
     again = client.get(
         "/api/v1/analysis/hotspots", headers={"If-None-Match": first.headers["etag"]}
@@ -91,7 +91,7 @@ def test_same_question_is_not_answered_twice(client):
     assert again.status_code == 304
 
 
-def test_density_bands_are_polygons_in_ascending_order(client):
+def test_density_bands_are_polygons_in_ascending_order(client: TestClient) -> None:
     document = client.get("/api/v1/analysis/density?bandwidth_m=400").json()
     assert document["summary"]["density"]["bandwidth_m"] == 400
     lows = [f["properties"]["low"] for f in document["features"]]
@@ -100,13 +100,13 @@ def test_density_bands_are_polygons_in_ascending_order(client):
     assert all(shape(f["geometry"]).is_valid for f in document["features"])
 
 
-def test_density_of_nothing_is_empty(client):
+def test_density_of_nothing_is_empty(client: TestClient) -> None:
     document = client.get("/api/v1/analysis/density?since=2030-01-01").json()
     assert document["features"] == []
     assert document["summary"]["n"] == 0
 
 
-def test_coverage_names_what_is_not_covered(client, city):
+def test_coverage_names_what_is_not_covered(client: TestClient, city: SampleCity) -> None:
     document = client.get(f"/api/v1/analysis/coverage?at={AT}").json()
     vacant = [row["cell_code"] for row in document["lists"]["vacant_cells"]]
     assert sorted(vacant) == sorted(city.truth["cells_without_leader"])
@@ -117,7 +117,23 @@ def test_coverage_names_what_is_not_covered(client, city):
     assert short["summary"]["required_roles"] == ["police"]
 
 
-def test_patrol_as_geojson_and_gpx(client, city, busy_community):
+def test_coverage_lists_points_without_a_named_person_with_their_place(
+    client: TestClient, city: SampleCity
+) -> None:
+    document = client.get(f"/api/v1/analysis/coverage?at={AT}&role=police").json()
+    held = document["summary"]["points"]
+    unnamed = document["lists"]["points_without_person"]
+    assert held["without_person"] == len(unnamed) == held["points"] - held["by_person_duty"] > 0
+    per_cell = [f["properties"]["points_without_person"] for f in document["features"]]
+    assert sum(per_cell) == len(unnamed)
+    places = city.points.geometry.loc[[row["point_id"] for row in unnamed]]
+    assert [row["lon"] for row in unnamed] == pytest.approx(places.x.tolist(), abs=1e-9)
+    assert all(row["answering_unit"] for row in unnamed)
+
+
+def test_patrol_as_geojson_and_gpx(
+    client: TestClient, city: SampleCity, busy_community: str
+) -> None:
     query = f"/api/v1/patrols?community={busy_community}&iterations=200&at={AT}"
     document = client.get(query).json()
     plan = document["plan"]
@@ -135,7 +151,9 @@ def test_patrol_as_geojson_and_gpx(client, city, busy_community):
     assert accepted.content == gpx.content
 
 
-def test_patrol_repeats_and_starts_where_asked(client, city, busy_community):
+def test_patrol_repeats_and_starts_where_asked(
+    client: TestClient, city: SampleCity, busy_community: str
+) -> None:
     stop = city.points.geometry[city.points["cell_code"].notna()].iloc[0]
     query = (
         f"/api/v1/patrols?community={busy_community}&iterations=100&at={AT}"
@@ -147,7 +165,9 @@ def test_patrol_repeats_and_starts_where_asked(client, city, busy_community):
     assert starts[0]["geometry"]["coordinates"] == [stop.x, stop.y]
 
 
-def test_no_answer_holds_phone_numbers(client, city, busy_community):
+def test_no_answer_holds_phone_numbers(
+    client: TestClient, city: SampleCity, busy_community: str
+) -> None:
     phones = set(city.staff["phone"].dropna())
     for path in ("analysis/hotspots", "analysis/coverage", f"patrols?community={busy_community}"):
         text = client.get(f"/api/v1/{path}").text
@@ -170,13 +190,13 @@ def test_no_answer_holds_phone_numbers(client, city, busy_community):
         ("patrols?cell=1&start=400,2", 422, "invalid-coordinate"),
     ],
 )
-def test_bad_requests_are_problems(client, query, status, slug):
+def test_bad_requests_are_problems(client: TestClient, query: str, status: int, slug: str) -> None:
     answer = client.get(f"/api/v1/{query}")
     assert answer.status_code == status
     assert answer.json()["type"] == f"/problems/{slug}"
 
 
-def test_start_outside_the_network_is_refused(client, busy_community):
+def test_start_outside_the_network_is_refused(client: TestClient, busy_community: str) -> None:
     answer = client.get(f"/api/v1/patrols?community={busy_community}&start=117,26")
     assert answer.status_code == 422
     assert answer.json()["max_m"] == 100
@@ -197,7 +217,9 @@ def run(url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return invoke
 
 
-def test_hotspot_command_writes_geojson_and_prints_figures(run, tmp_path: Path, city):
+def test_hotspot_command_writes_geojson_and_prints_figures(
+    run: Run, tmp_path: Path, city: SampleCity
+) -> None:
     target = tmp_path / "hot.geojson"
     done = run("hotspot", "--since", "2026-01-01", "--class", "02", "-o", str(target))
     assert done.exit_code == 0, done.output
@@ -207,7 +229,7 @@ def test_hotspot_command_writes_geojson_and_prints_figures(run, tmp_path: Path, 
     assert f"n={document['summary']['n']}" in done.output
 
 
-def test_hotspot_command_draws_a_map(run, tmp_path: Path, city):
+def test_hotspot_command_draws_a_map(run: Run, tmp_path: Path, city: SampleCity) -> None:
     target = tmp_path / "hot.html"
     done = run("hotspot", "-o", str(target))
     assert done.exit_code == 0, done.output
@@ -219,7 +241,9 @@ def test_hotspot_command_draws_a_map(run, tmp_path: Path, city):
     assert any(name in html for name in city.classes["name"].unique())
 
 
-def test_patrol_command_draws_the_page_of_the_area(run, tmp_path: Path, city, busy_community):
+def test_patrol_command_draws_the_page_of_the_area(
+    run: Run, tmp_path: Path, city: SampleCity, busy_community: str
+) -> None:
     target = tmp_path / "rounds.html"
     done = run("patrol", "--community", busy_community, "--iterations", "50", "-o", str(target))
     assert done.exit_code == 0, done.output
@@ -228,7 +252,7 @@ def test_patrol_command_draws_the_page_of_the_area(run, tmp_path: Path, city, bu
     assert sum(name in html for name in communities) == len(communities)
 
 
-def test_patrol_command_writes_each_format(run, tmp_path: Path, busy_community):
+def test_patrol_command_writes_each_format(run: Run, tmp_path: Path, busy_community: str) -> None:
     for name, start in (("a.gpx", "<?xml"), ("a.geojson", "{"), ("a.html", "<!DOCTYPE html>")):
         target = tmp_path / name
         done = run(
@@ -252,13 +276,17 @@ def test_patrol_command_writes_each_format(run, tmp_path: Path, busy_community):
         (("patrol", "--cell", "1", "-o", "x.pdf"), BadOption),
     ],
 )
-def test_commands_refuse_what_cannot_be(run, arguments, error):
+def test_commands_refuse_what_cannot_be(
+    run: Run, arguments: tuple[str, ...], error: type[GridsvcError]
+) -> None:
     done = run(*arguments)
     assert isinstance(done.exception, error)
     assert done.exception.text("zh") != done.exception.text("en")
 
 
-def test_coverage_says_what_was_never_imported(city, client, tmp_path):
+def test_coverage_says_what_was_never_imported(
+    city: SampleCity, client: TestClient, tmp_path: Path
+) -> None:
     summary = client.get("/api/v1/analysis/coverage").json()["summary"]
     assert summary["loaded"] == {"duties": True, "visits": True, "staff": True}
     empty = {name: getattr(city, name).iloc[:0] for name in ("duties", "visits", "staff")}

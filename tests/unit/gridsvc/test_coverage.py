@@ -16,7 +16,7 @@ from gridsvc.analysis import (
     coverage_territory,
     coverage_visits,
 )
-from gridsvc.analysis.coverage import duties_valid
+from gridsvc.analysis.coverage_people import duties_valid
 from gridsvc.errors import InputError
 from tests.unit.gridsvc.analysis_data import NOON, centres, lattice
 
@@ -67,7 +67,7 @@ def visits(*rows: tuple[str, float, str]) -> pd.DataFrame:
     return layers.normalize(frame, layers.VISITS)
 
 
-def test_whole_territory_is_covered():
+def test_whole_territory_is_covered() -> None:
     territory = shapely.union_all(CELLS.geometry.to_numpy())
     uncovered, figures = coverage_territory(CELLS, territory)
     assert len(uncovered) == 0
@@ -75,7 +75,7 @@ def test_whole_territory_is_covered():
     assert figures["territory_m2"] == pytest.approx(CELLS.to_crs(4548).area.sum(), rel=1e-9)
 
 
-def test_missing_cells_are_named_piece_by_piece_and_exclusions_do_not_count():
+def test_missing_cells_are_named_piece_by_piece_and_exclusions_do_not_count() -> None:
     territory = shapely.union_all(CELLS.geometry.to_numpy())
     kept = CELLS.drop(index=[C[0], C[8], C[4]])
     lake = gpd.GeoDataFrame({"kind": ["lake"]}, geometry=[CELLS.geometry.loc[C[4]]], crs=4490)
@@ -87,7 +87,7 @@ def test_missing_cells_are_named_piece_by_piece_and_exclusions_do_not_count():
     assert figures["excluded_m2"] == pytest.approx(metric[C[4]], rel=1e-9)
 
 
-def test_vacancies_and_doubles_are_listed():
+def test_vacancies_and_doubles_are_listed() -> None:
     table = duties(
         ("a", "cell_leader", "cell", C[0]),
         ("b", "cell_leader", "cell", C[1]),
@@ -103,7 +103,7 @@ def test_vacancies_and_doubles_are_listed():
     assert (figures["cells_with_required_roles"], figures["share"]) == (2, 2 / 9)
 
 
-def test_duty_for_a_community_holds_for_its_cells():
+def test_duty_for_a_community_holds_for_its_cells() -> None:
     community = CELLS["community_code"].iloc[3]
     counts, vacant, _, _ = coverage_duties(
         CELLS, duties(("a", "cell_leader", "community", community)), NOON
@@ -112,14 +112,14 @@ def test_duty_for_a_community_holds_for_its_cells():
     assert len(vacant) == 6
 
 
-def test_unit_fills_a_role_but_is_no_person():
+def test_unit_fills_a_role_but_is_no_person() -> None:
     table = duties((None, "cell_leader", "cell", C[0], YEAR_AGO, None, "u1"))
     counts, vacant, _, _ = coverage_duties(CELLS, table, NOON)
     assert (counts.at[C[0], "staff"], counts.at[C[0], "role_cell_leader"]) == (0, 1)
     assert C[0] not in set(vacant["cell_code"])
 
 
-def test_validity_is_half_open_and_records_are_bitemporal():
+def test_validity_is_half_open_and_records_are_bitemporal() -> None:
     ended = duties(("a", "cell_leader", "cell", C[0], YEAR_AGO, NOON))
     assert len(duties_valid(ended, NOON)) == 0
     assert len(duties_valid(ended, NOON - timedelta(microseconds=1))) == 1
@@ -130,7 +130,7 @@ def test_validity_is_half_open_and_records_are_bitemporal():
         duties_valid(ended, NOON.replace(tzinfo=None))
 
 
-def test_points_have_a_person_or_else_a_unit():
+def test_points_have_a_person_or_else_a_unit() -> None:
     table = duties(
         ("a", "point_leader", "point", "P1"),
         (None, "point_leader", "point", "P3", YEAR_AGO, None, "u1"),
@@ -148,7 +148,7 @@ def test_points_have_a_person_or_else_a_unit():
     assert (none["none"], none["share"]) == (3, 0.0)
 
 
-def test_the_unit_on_a_point_is_responsible_for_it():
+def test_the_unit_on_a_point_is_responsible_for_it() -> None:
     table = duties(("a", "point_leader", "point", "P1"))
     own = points(unit_id=["49 分隊", "49 分隊", None])
     answer, figures = coverage_points(own, table, NOON, cells=CELLS)
@@ -157,13 +157,29 @@ def test_the_unit_on_a_point_is_responsible_for_it():
     assert figures == {
         "points": 3, "with_person": 1, "by_point_duty": 1, "by_cell_duty": 0,
         "by_person_duty": 1, "by_unit": 1, "none": 1, "responsible": 2, "share": 2 / 3,
+        "without_person": 2, "person_share": 1 / 3,
     }  # fmt: skip
-    whole = coverage(CELLS, own, as_of=NOON)
-    assert whole.points_without_person.index.tolist() == ["P3"]
-    assert whole.summary["points"]["share"] == 2 / 3
+    assert answer["answering_unit"].fillna("").tolist() == ["49 分隊", "49 分隊", ""]
+    whole = coverage(CELLS, own, table, as_of=NOON)
+    # A unit is no named person: both points without one are listed, with the unit where one is.
+    assert whole.points_without_person.index.tolist() == ["P2", "P3"]
+    assert whole.points_without_person["answering_unit"].fillna("").tolist() == ["49 分隊", ""]
+    assert whole.cells.loc[[C[0], C[4], C[8]], "points_without_person"].tolist() == [0, 1, 1]
+    assert whole.summary["points"]["person_share"] == 1 / 3
+    assert coverage(CELLS, own, as_of=NOON).summary["points"]["person_share"] is None
 
 
-def test_due_follows_frequency_and_window():
+def test_a_unit_holds_a_point_by_its_duty_where_the_point_names_none() -> None:
+    table = duties(
+        (None, "point_leader", "point", "P1", YEAR_AGO, None, "u1"),
+        (None, "point_leader", "point", "P2", YEAR_AGO, None, "u2"),
+    )
+    answer, figures = coverage_points(points(unit_id=["u9", None, None]), table, NOON)
+    assert answer["answering_unit"].fillna("").tolist() == ["u9", "u2", ""]
+    assert (figures["by_unit"], figures["without_person"], figures["none"]) == (2, 3, 1)
+
+
+def test_due_follows_frequency_and_window() -> None:
     table = points(visits_per_week=[1.0, 7.0, 1.0], visit_window=["day", "night", "both"])
     seen = visits(("P1", 6.5, "day"), ("P2", 0.5, "day"), ("P3", 1.0, "day"), ("P3", 2.0, "night"))
     state, figures = coverage_visits(table, seen, NOON)
@@ -177,7 +193,7 @@ def test_due_follows_frequency_and_window():
     assert state["due"].tolist() == [True, True, True]
 
 
-def test_visits_after_the_instant_do_not_count_and_zero_frequency_is_never_due():
+def test_visits_after_the_instant_do_not_count_and_zero_frequency_is_never_due() -> None:
     table = points(visits_per_week=[0.0, 1.0, 1.0])
     state, figures = coverage_visits(table, visits(("P2", -1.0, "day")), NOON)
     assert state["due"].tolist() == [False, True, True]
@@ -185,13 +201,13 @@ def test_visits_after_the_instant_do_not_count_and_zero_frequency_is_never_due()
     assert figures["with_frequency"] == 2
 
 
-def test_nothing_over_nothing_is_null():
+def test_nothing_over_nothing_is_null() -> None:
     none = points().iloc[:0]
     _, figures = coverage_visits(none, visits(("P1", 1.0, "day")), NOON)
     assert figures["share"] is None
 
 
-def test_whole_result():
+def test_whole_result() -> None:
     result = coverage(
         CELLS,
         points(),
@@ -216,7 +232,7 @@ def test_whole_result():
     assert result.summary["loaded"] == result.loaded
 
 
-def test_what_was_never_loaded_has_no_share():
+def test_what_was_never_loaded_has_no_share() -> None:
     result = coverage(CELLS, points(), as_of=NOON)
     assert result.loaded == {"duties": False, "visits": False, "staff": False}
     shares = {k: result.summary[k]["share"] for k in ("duties", "points", "visits")}
@@ -231,7 +247,7 @@ def test_what_was_never_loaded_has_no_share():
     assert known.summary["visits"]["share"] == 0.0
 
 
-def test_bare_frames_are_enough_for_coverage():
+def test_bare_frames_are_enough_for_coverage() -> None:
     cells = gpd.GeoDataFrame({"code": C}, geometry=CELLS.geometry.to_numpy(), crs=4326)
     spots = gpd.GeoDataFrame(geometry=shapely.points(centres(CELLS)[[0, 4, 4]]), crs=4326)
     held = pd.DataFrame({"person_id": ["a"], "role": ["cell_leader"], "target_kind": ["cell"]})

@@ -109,7 +109,7 @@ def exclusions(name: str = "沙溪") -> gpd.GeoDataFrame:
 
 
 def coverage_result(name: str = "网格") -> CoverageResult:
-    """Cell 6 has no leader; point 3 was never visited; one piece is uncovered."""
+    """Cell 6 has no leader; point 3 was never visited and has a unit only; a piece is uncovered."""
     table = cells(name)
     table["staff"] = [1, 2, 3, 5, 9, 0]
     table["role_cell_leader"] = [1, 1, 1, 1, 2, 0]
@@ -128,7 +128,9 @@ def coverage_result(name: str = "网格") -> CoverageResult:
             ),
             "days_since": [2.2, 52.0, np.nan, np.nan],
             "due": [False, True, True, True],
-            "responsible": [True, True, False, False],
+            "responsible": [True, True, True, False],
+            "responsible_by": ["point", "cell", "unit", None],
+            "answering_unit": [None, None, "U7", None],
         },
         geometry=[*(Point(WEST + (n + 0.5) * SIDE, SOUTH + 0.004) for n in range(3)), None],
         index=pd.Index(["P1", "P2", "P3", "P4"], name="point_id"),
@@ -148,7 +150,7 @@ def coverage_result(name: str = "网格") -> CoverageResult:
         doubled_cells=pd.DataFrame(
             {"cell_code": [CODES[4]], "role": ["cell_leader"], "count": [2]}
         ),
-        points_without_person=pd.DataFrame(points.loc[~points["responsible"]]),
+        points_without_person=pd.DataFrame(points.iloc[2:]),
         points_not_visited=pd.DataFrame(points.loc[points["due"]]),
         required_roles=("cell_leader",),
         as_of=AT,

@@ -55,11 +55,17 @@ def test_units_on_points_answer_for_them_without_duties() -> None:
     result = replace(
         builders.coverage_result(), loaded={"duties": False, "visits": True, "staff": False}
     )
-    held = figures(data_of(maps.coverage_map(result)))["Points with a person or unit"]
-    assert held["value"].startswith("50.0")
-    nobody = replace(result, points=result.points.assign(responsible=False))
+    data = data_of(maps.coverage_map(result))
+    held = figures(data)["Points with a named person"]
+    assert (held["value"], "state" in held) == ("—", False)
+    assert held["note"]["en"] == "duties not imported; 1 of 4 have a unit"
+    assert "unnamed" not in [one["key"] for one in data["overlays"]]
+    lacking = next(one for one in data["lists"] if one.get("key") == "unnamed")
+    assert lacking["label"]["en"] == "Points without a responsible unit"
+    assert len(lacking["rows"]) == 1
+    nobody = replace(result, points=result.points.assign(responsible=False, responsible_by=None))
     data = data_of(maps.coverage_map(nobody))
-    assert figures(data)["Points with a person or unit"]["value"] == "—"
+    assert figures(data)["Points with a named person"]["note"]["en"] == "not imported yet"
 
 
 def test_without_visits_no_point_is_said_to_be_late() -> None:
@@ -67,7 +73,7 @@ def test_without_visits_no_point_is_said_to_be_late() -> None:
     assert "--as visits" in data["missing"][0]["text"]["zh"]
     points = next(one for one in data["overlays"] if one["key"] == "points")
     assert len(points["themes"][0]["classes"]) == 1
-    assert "far" not in points
+    assert "far" not in points["themes"][0]
     assert "hollow" not in str(points["themes"])
     assert figures(data)["Points visited on time"]["value"] == "—"
     assert figures(data)["Cells fully staffed"]["value"] != "—"
@@ -77,7 +83,7 @@ def test_a_complete_result_lacks_nothing() -> None:
     data = data_of(maps.coverage_map(builders.coverage_result()))
     assert data["missing"] == []
     points = next(one for one in data["overlays"] if one["key"] == "points")
-    assert points["far"] == [1, 2]
+    assert points["themes"][0]["far"] == [1, 2]
     rows = {row["label"]["en"]: row["values"] for row in points["rows"]}
     assert rows["Cell"][0] == "网格1"
     assert rows["Cell code"][0] == builders.CODES[0]

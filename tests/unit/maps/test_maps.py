@@ -120,21 +120,55 @@ def test_coverage_shows_staff_vacancies_points_and_what_is_not_covered() -> None
     assert population["classes"][population["index"][2]]["label"]["en"] == "no data"
     rings = overlay(data, "vacancies")
     assert rings["codes"] == [builders.CODES[5]]
-    assert rings["rows"][0]["values"][0]["zh"] == "网格长"
+    assert {r["label"]["en"]: r["values"][0] for r in rings["rows"]}["Vacant roles"][
+        "zh"
+    ] == "网格长"
     points = overlay(data, "points")
-    assert [theme["key"] for theme in points["themes"]] == ["last-visit", "category"]
+    assert [theme["key"] for theme in points["themes"]] == ["last-visit", "person", "category"]
     labels = [one["label"]["en"] for one in points["themes"][0]["classes"]]
     shown = [labels[i] for i in points["themes"][0]["index"]]
     assert shown == ["within 7 days", "more than 30 days", "never"]
     lists = {one["label"]["en"]: one for one in data["lists"]}
     assert lists["Uncovered territory"]["rows"][0]["values"][1] == "1.1 ha"
-    assert lists["Cells with a vacant role"]["rows"][0]["cell"] == builders.CODES[5]
+    vacant = lists["Cells with a vacant role"]["rows"][0]
+    assert vacant["cell"] == builders.CODES[5]
+    assert vacant["sign"] == ["vacancies", builders.CODES[5]]
+    assert vacant["xy"] == rings["xy"]
+    assert [v if isinstance(v, str) else v["zh"] for v in vacant["values"]] == [
+        "网格6", "网格社区乙", "网格长",
+    ]  # fmt: skip
+    assert lists["Roles held more than once"]["rows"][0]["values"][0] == "网格5"
     assert len(lists["Points not visited in time"]["rows"]) == 3
-    assert "xy" not in lists["Points without a person or unit"]["rows"][1]
+    assert "xy" not in lists["Points without a named person"]["rows"][1]
     levels = [one["level"] for one in data["overlays"] if one["type"] == "edges"]
     assert levels == ["community", "subdistrict", "city"]
     assert facts(data)["As of"] == "2018-11-22 14:05"
     assert data["figures"][0]["state"] == "bad"
+
+
+def test_points_without_a_named_person_are_counted_drawn_and_listed() -> None:
+    page = Page(names={**NAMES, "unit": {"U7": "城管队"}})
+    data = data_of(maps.coverage_map(builders.coverage_result(), page=page, assets="url"))
+    tile = next(one for one in data["figures"] if one["label"]["zh"] == "有具体责任人的点位")
+    assert (tile["value"], tile["state"]) == ("50.0 %", "bad")
+    assert tile["note"]["zh"] == "2 / 4；只有单位 1，无人 1"
+    rows = {one["key"]: one for one in data["lists"]}[tile["leads"]]["rows"]
+    assert [row["values"][2] for row in rows] == ["城管队", "—"]
+    # The one that has a place is drawn with a sign of its own, whatever the points show.
+    assert rows[0]["sign"] == ["unnamed", "P3"]
+    unnamed = overlay(data, "unnamed")
+    assert unnamed["on"] is True
+    assert unnamed["codes"] == ["P3"]
+    assert [one["label"]["en"] for one in unnamed["themes"][0]["classes"]] == [
+        "a unit, no named person"
+    ]
+    assert unnamed["xy"] == rows[0]["xy"]
+    person = overlay(data, "points")["themes"][1]
+    assert [one["count"] for one in person["classes"]] == [1, 1, 1, 0]
+    assert person["far"] == [2]
+    signs = [one["shape"] for one in person["classes"]]
+    assert signs[2:] == ["box", "box"]
+    assert "box" not in signs[:2]
 
 
 def test_coverage_figures_of_nothing_are_not_a_hundred_percent() -> None:
@@ -145,8 +179,8 @@ def test_coverage_figures_of_nothing_are_not_a_hundred_percent() -> None:
         points_not_visited=result.points_not_visited.iloc[:0],
     ), assets="url"))  # fmt: skip
     by_label = {one["label"]["en"]: one for one in data["figures"]}
-    assert by_label["Points with a person or unit"]["value"] == "—"
-    assert "state" not in by_label["Points with a person or unit"]
+    assert by_label["Points with a named person"]["value"] == "—"
+    assert "state" not in by_label["Points with a named person"]
 
 
 def test_many_cells_are_shown_as_communities_and_the_map_says_so(

@@ -23,6 +23,8 @@ export interface Context {
   patterns: boolean;
   /** Pixels of the map that a sheet covers from below. */
   covered: () => number;
+  /** Let the map be seen where a sheet may lie over it. */
+  reveal: () => void;
   /** How much larger signs and lines are on a wall of screens. */
   large: number;
 }

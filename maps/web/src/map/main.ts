@@ -76,7 +76,7 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
   ) as Context["canvas"];
   const context: Context = {
     map, payload, words, decoder, canvas, svg: L.svg({ pane: "points", padding: 0.2 }),
-    patterns: false, covered: () => 0, large: window.innerWidth >= 2560 ? 2 : 1,
+    patterns: false, covered: () => 0, reveal: () => undefined, large: window.innerWidth >= 2560 ? 2 : 1,
   };
 
   // The frame: header, map, panel. Folium's element becomes the map.
@@ -91,6 +91,7 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
   const sheet = new Sheet(panel, words, () => undefined);
   panel.append(sheet.handle, content);
   context.covered = () => sheet.covered();
+  context.reveal = () => sheet.lower();
   const printed = h("div", { class: "gs-printed" });
   frame.after(printed);
   fold.addEventListener("click", () => {

@@ -15,6 +15,8 @@ export interface Shown {
   choose?: (theme: Theme) => void;
   repaint?: () => void;
   found?: () => Found[];
+  /** Go to the feature of a code; false where there is none. */
+  open?: (code: string) => boolean;
 }
 
 export function points(context: Context, overlay: PointOverlay): Shown {
@@ -52,7 +54,7 @@ export function points(context: Context, overlay: PointOverlay): Shown {
   };
   const draw = () => {
     group.clearLayers();
-    let shown = overlay.far && far() ? overlay.far : at.map((_, i) => i);
+    let shown = theme?.far && far() ? theme.far : at.map((_, i) => i);
     if (overlay.below !== undefined) {
       const view = map.getBounds();
       shown = shown.filter((i) => view.contains(at[i]));
@@ -70,8 +72,20 @@ export function points(context: Context, overlay: PointOverlay): Shown {
     });
   }
   group.on("add", draw);
+  const go = (i: number) => {
+    if (!map.hasLayer(group)) map.addLayer(group);
+    const zoom = Math.max(map.getZoom(), 16);
+    map.setView(at[i], zoom, { animate: false });
+    L.popup(popupOptions(context)).setLatLng(at[i]).setContent(describe(i)).openOn(map);
+  };
+  const places = new Map(overlay.codes.map((code, i) => [code, i]));
   return {
     layer: group,
+    open: (code) => {
+      const i = places.get(code);
+      if (i !== undefined) go(i);
+      return i !== undefined;
+    },
     theme: () => theme,
     choose: (next) => {
       theme = next;
@@ -84,10 +98,7 @@ export function points(context: Context, overlay: PointOverlay): Shown {
             key: normal(`${words.text(name)} ${overlay.codes[i]}`),
             label: words.text(name),
             detail: () => `${words.text(overlay.kind)} ${overlay.codes[i]}`,
-            open: () => {
-              map.setView(at[i], Math.max(map.getZoom(), 16), { animate: false });
-              L.popup(popupOptions(context)).setLatLng(at[i]).setContent(describe(i)).openOn(map);
-            },
+            open: () => go(i),
           })),
   };
 }

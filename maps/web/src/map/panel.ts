@@ -5,7 +5,7 @@ import { h, svg } from "./dom";
 import { legendOf } from "./legend";
 import type { Shown } from "./overlays";
 import { RoundLayer } from "./rounds";
-import type { Field, Listing, Overlay, Payload, Theme } from "./types";
+import type { Field, Figure, Listing, ListRow, Overlay, Payload, Theme } from "./types";
 
 export interface Parts {
   cells: CellLayer | null;
@@ -21,14 +21,30 @@ function figures({ payload, words }: Context): HTMLElement | null {
   if (!payload.figures.length) return null;
   return h(
     "div", { class: "gs-figures" },
-    ...payload.figures.map((one) =>
-      h("div", { class: `gs-figure ${one.state ? `is-${one.state}` : ""}` },
-        h("div", { class: "gs-figure-value gs-num" }, words.text(one.value)),
-        one.state ? stateOf(one.state, words) : null,
-        h("div", { class: "gs-figure-label" }, words.text(one.label)),
-        one.note ? h("div", { class: "gs-figure-note" }, words.text(one.note)) : null),
-    ),
+    ...payload.figures.map((one) => figure(one, words)),
   );
+}
+
+/** A figure that lacks something is a button that leads to the list of what it lacks. */
+function figure(one: Figure, words: Context["words"]): HTMLElement {
+  const parts = [
+    h("div", { class: "gs-figure-value gs-num" }, words.text(one.value)),
+    one.state ? stateOf(one.state, words) : null,
+    h("div", { class: "gs-figure-label" }, words.text(one.label)),
+    one.note ? h("div", { class: "gs-figure-note" }, words.text(one.note)) : null,
+  ];
+  const look = `gs-figure ${one.state ? `is-${one.state}` : ""}`;
+  if (!one.leads) return h("div", { class: look }, ...parts);
+  const open = (event: Event) => {
+    const panel = (event.currentTarget as HTMLElement).closest(".gs-panel");
+    const list = panel?.querySelector<HTMLDetailsElement>(`[data-list="${one.leads}"]`);
+    if (!list) return;
+    list.open = true;
+    list.scrollIntoView({ block: "start" });
+    list.querySelector("summary")?.focus({ preventScroll: true });
+  };
+  return h("button", { type: "button", class: `${look} can-open`, onclick: open },
+    ...parts, h("div", { class: "gs-figure-more" }, `${words.say("show_list")} ›`));
 }
 
 /** An icon and a word, so that the colour of a figure is not all that tells its state. */
@@ -83,8 +99,8 @@ function legend(context: Context, parts: Parts): HTMLElement {
     if (!theme || !map.hasLayer(part.layer)) continue;
     const kind = overlay.type === "areas" ? "areas" : "points";
     blocks.push(legendOf(words, theme, kind, context.patterns));
-    if (overlay.type === "points" && overlay.far && map.getZoom() < CLOSE) {
-      blocks.push(h("p", { class: "gs-hint" }, words.say("far_points")));
+    if (theme.far && map.getZoom() < CLOSE) {
+      blocks.push(h("p", { class: "gs-hint" }, words.text(theme.far_note)));
     }
   }
   const facts = h(
@@ -179,21 +195,30 @@ function controls(context: Context): HTMLElement | null {
     off ? h("p", { class: "gs-hint" }, words.say("filter_exported")) : null);
 }
 
+/** Go where a row of a list leads. */
+function lead(context: Context, parts: Parts, row: ListRow): void {
+  const { map, decoder } = context;
+  context.reveal();
+  if (row.cell && parts.cells?.open(row.cell)) return;
+  if (row.sign) {
+    const layer = parts.shown.find(({ overlay }) => overlay.key === row.sign![0]);
+    if (layer?.part.open?.(row.sign[1])) return;
+  }
+  if (row.xy) map.setView(decoder.point(row.xy[0], row.xy[1]), 16, { animate: false });
+}
+
 function listing(context: Context, parts: Parts, one: Listing): HTMLElement {
-  const { map, words, decoder } = context;
+  const { words } = context;
   const total = one.rows.length + one.more;
   const title = h("summary", null, h("span", null, words.text(one.label)),
     h("span", { class: "gs-count gs-num" }, total.toLocaleString("en-US")));
   if (!one.rows.length) {
-    return h("details", { class: "gs-list" }, title,
+    return h("details", { class: "gs-list", "data-list": one.key }, title,
       h("p", { class: "gs-empty" }, words.text(one.empty)));
   }
   const head = h("tr", null, ...one.columns.map((column) => h("th", null, words.text(column))));
   const body = one.rows.map((row) => {
-    const open = () => {
-      if (row.cell && parts.cells?.open(row.cell)) return;
-      if (row.xy) map.setView(decoder.point(row.xy[0], row.xy[1]), 16, { animate: false });
-    };
+    const open = () => lead(context, parts, row);
     const can = row.cell !== undefined || row.xy !== undefined;
     const line = h("tr", { tabindex: can ? 0 : null, class: can ? "can-open" : null },
       ...row.values.map((value) =>
@@ -204,7 +229,7 @@ function listing(context: Context, parts: Parts, one: Listing): HTMLElement {
     }
     return line;
   });
-  return h("details", { class: "gs-list", open: true }, title,
+  return h("details", { class: "gs-list", "data-list": one.key, open: true }, title,
     one.explain ? h("p", { class: "gs-hint" }, words.text(one.explain)) : null,
     h("div", { class: "gs-table" },
       h("table", null, h("thead", null, head), h("tbody", null, ...body))),

@@ -3,11 +3,12 @@ import L from "leaflet";
 import { svg } from "./dom";
 import type { Shape } from "./types";
 
-/** Hollow signs stand for what is missing: a ring for a vacancy, a diamond for a visit. */
-export const isHollow = (shape: Shape): boolean => shape === "ring" || shape === "hollow";
+/** Hollow signs stand for what is missing: a ring a role, a diamond a visit, a box a person. */
+export const isHollow = (shape: Shape): boolean =>
+  shape === "ring" || shape === "hollow" || shape === "box";
 
 export function shapePath(shape: Shape, x: number, y: number, r: number): string {
-  if (shape === "square") {
+  if (shape === "square" || shape === "box") {
     const s = r * 0.88;
     return `M${x - s} ${y - s}h${2 * s}v${2 * s}h${-2 * s}z`;
   }

@@ -51,6 +51,11 @@ export class Sheet {
     this.changed();
   }
 
+  /** Step back from what is shown on the map. */
+  lower(): void {
+    if (this.height === "full" || this.covered() > window.innerHeight / 2) this.set("low");
+  }
+
   /** Pixels of the map that the sheet covers. */
   covered(): number {
     if (getComputedStyle(this.handle).display === "none") return 0;

@@ -10,7 +10,7 @@ export type Area = number[][][];
 /** Lines of one feature, encoded like rings. */
 export type Lines = number[][];
 export type Hatch = "diagonal" | "cross" | "dots" | "vertical" | "horizontal" | "back" | "dense";
-export type Shape = "circle" | "ring" | "hollow" | "square" | "triangle" | "diamond";
+export type Shape = "circle" | "ring" | "hollow" | "box" | "square" | "triangle" | "diamond";
 
 export interface Rows {
   label: Text;
@@ -33,6 +33,10 @@ export interface Theme {
   classes: ThemeClass[];
   index: number[];
   sequential?: boolean;
+  /** Positions of the points that are drawn at city zoom too; all without it. */
+  far?: number[];
+  /** What is said where only those are drawn. */
+  far_note?: Text;
   /** False where the number of features of a class says nothing. */
   counted?: boolean;
 }
@@ -62,8 +66,6 @@ export interface PointOverlay {
   radius?: number;
   /** Show only when fewer than this many are in view. */
   below?: number;
-  /** Positions of the points that are drawn at city zoom too; all without it. */
-  far?: number[];
 }
 
 export interface AreaOverlay {
@@ -149,12 +151,23 @@ export interface RoundOverlay {
 
 export type Overlay = PointOverlay | AreaOverlay | EdgeOverlay | FindingOverlay | RoundOverlay;
 
+/** A row leads to the first of these that is on the map. */
+export interface ListRow {
+  values: Value[];
+  cell?: string;
+  /** Key of a layer of points and the code of one of them. */
+  sign?: [string, string];
+  xy?: number[];
+}
+
 export interface Listing {
+  /** How a figure refers to it. */
+  key?: string;
   label: Text;
   explain?: Text;
   empty: Text;
   columns: Text[];
-  rows: { values: Value[]; xy?: number[]; cell?: string }[];
+  rows: ListRow[];
   more: number;
 }
 
@@ -178,6 +191,15 @@ export interface Base {
   street_names: { name: string; line: number[]; rank: number }[];
 }
 
+export interface Figure {
+  label: Text;
+  value: Text;
+  note?: Text;
+  state?: "good" | "bad";
+  /** Key of the list that names what the figure lacks. */
+  leads?: string;
+}
+
 export interface Payload {
   version: number;
   kind: string;
@@ -187,7 +209,7 @@ export interface Payload {
   title: Text;
   question: Text;
   facts: { label: Text; value: Text }[];
-  figures: { label: Text; value: Text; note?: Text; state?: "good" | "bad" }[];
+  figures: Figure[];
   /** What the figures lack, shown above them. */
   missing: { text: Text; reset?: boolean }[];
   notes: Text[];
