@@ -1,4 +1,4 @@
-"""Which of the two languages a request asks for."""
+"""In which language, and in whose words, a request wants to be answered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from functools import lru_cache
 
 from starlette.requests import HTTPConnection
 
+from api.surfaces import http, page
 from gridsvc.errors import Language
+from gridsvc.ways import Speak
+
+SURFACE_HEADER = "gridsvc-surface"
+"""Pages of the service say ``page`` in it, so that problems come in their words."""
 
 
 def language_of(request: HTTPConnection) -> Language:
@@ -17,6 +22,11 @@ def language_of(request: HTTPConnection) -> Language:
     app = request.scope.get("app")
     fallback: Language = getattr(getattr(app, "state", None), "language", "zh")
     return accepted(request.headers.get("accept-language", ""), fallback)
+
+
+def surface_of(request: HTTPConnection) -> Speak:
+    """Return how the program or page behind a request calls options."""
+    return page if request.headers.get(SURFACE_HEADER) == "page" else http
 
 
 @lru_cache(maxsize=256)

@@ -18,11 +18,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from api.languages import language_of
+from api.languages import language_of, surface_of
 from api.local_times import in_zone
+from api.surfaces import http
 from api.validation_texts import validation_errors
 from gridsvc import errors
 from gridsvc.errors import GridsvcError, InputError, Language, NotFoundError, RejectedRows
+from gridsvc.ways import Speak, spoken, spoken_document
 
 MEDIA_TYPE = "application/problem+json"
 BASE = "/problems/"
@@ -126,6 +128,7 @@ TABLE: dict[type[GridsvcError], Kind] = {
     errors.CrsMissing: Kind(422, "crs-missing", "缺少坐标系", "Coordinate system missing"),
     errors.CrsMismatch: Kind(422, "crs-mismatch", "坐标系不一致", "Coordinate systems differ"),
     errors.WrongCrs: Kind(422, "wrong-crs", "坐标系不符", "Wrong coordinate system"),
+    errors.DatumNeedsDegrees: Kind(422, "wrong-crs", "坐标系不符", "Wrong coordinate system"),
     errors.UnreadableSource: Kind(422, "unreadable-source", "文件无法读取", "Unreadable file"),
     errors.EmptySource: Kind(422, "empty-source", "文件没有记录", "Empty file"),
     errors.InvalidCode: Kind(422, "invalid-code", "编码无效", "Invalid code"),
@@ -205,45 +208,52 @@ def problem_document(
     instance: str | None = None,
     request_id: str | None = None,
     status: int | None = None,
+    speak: Speak = http,
 ) -> dict[str, Any]:
-    """Return the problem body of an error in one language."""
+    """Return the problem body of an error in one language, ways out as a surface calls them."""
     kind = kind_of(type(error))
     title = kind.zh if language == "zh" else kind.en
     document: dict[str, Any] = {
         "type": BASE + kind.slug,
         "title": title,
         "status": status or kind.status,
-        "detail": title if kind.quiet else error.text(language),
+        "detail": title if kind.quiet else error.text(language, speak),
     }
     if instance is not None:
         document["instance"] = instance
     if request_id is not None:
         document["request_id"] = request_id
     if not kind.quiet:
-        document |= _facts(error, language)
+        document |= _facts(error, language, speak)
     return document
 
 
-def _facts(error: GridsvcError, language: Language) -> dict[str, Any]:
+def _facts(error: GridsvcError, language: Language, speak: Speak) -> dict[str, Any]:
     if isinstance(error, RejectedRows):
         faults = [
             {
                 "field": fault.field or "",
-                "message": fault.problem_zh if language == "zh" else fault.problem_en,
+                "message": spoken(
+                    fault.problem_zh if language == "zh" else fault.problem_en, language, speak
+                ),
                 "row": fault.sheet_row or fault.row,
                 "value": fault.value,
-                "way_out": fault.way_out_zh if language == "zh" else fault.way_out_en,
+                "way_out": spoken(
+                    fault.way_out_zh if language == "zh" else fault.way_out_en, language, speak
+                ),
             }
             for fault in error.faults
         ]
         return {"source": error.source, "count": error.count, "errors": faults}
     taken = {"type", "title", "status", "detail", "instance", "request_id"}
     other = "_en" if language == "zh" else "_zh"
-    return {
+    facts = {
         name.removesuffix(f"_{language}"): _plain(value)
         for name, value in error.fields.items()
         if name not in taken and not name.endswith(other)
     }
+    found: dict[str, Any] = spoken_document(facts, language, speak)
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -274,6 +284,7 @@ def problem_response(
         instance=request.url.path,
         request_id=request.scope.get("state", {}).get("request_id"),
         status=status,
+        speak=surface_of(request),
     )
     services = getattr(request.app.state, "services", None) if "app" in request.scope else None
     if services is not None:

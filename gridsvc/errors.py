@@ -7,17 +7,20 @@ problems and ``api/cli`` to exit codes, both by class.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-Language = Literal["zh", "en"]
+from gridsvc.faults import Fault as Fault  # noqa: PLC0414 - part of this vocabulary
+from gridsvc.phrases import DEED, KINDS, NOW, length, phrase
+from gridsvc.ways import Language as Language  # noqa: PLC0414 - part of this vocabulary
+from gridsvc.ways import Speak, Token, as_python, as_token, spoken, way
 
 
 class GridsvcError(Exception):
     """Root of all errors that gridsvc raises on purpose.
 
     Subclasses set ``zh`` and ``en``, format strings over the keyword fields given to the
-    constructor. ``str(error)`` is the English text.
+    constructor, in which ``{way:crs}`` names an option (``gridsvc.ways``). ``str(error)`` is the
+    English text for Python callers.
 
     Parameters
     ----------
@@ -39,10 +42,29 @@ class GridsvcError(Exception):
             return fields[name]
         raise AttributeError(name)
 
-    def text(self, language: Language = "zh") -> str:
-        """Return the message in one language with all fields filled in."""
+    def text(self, language: Language = "zh", speak: Speak = as_python) -> str:
+        """Return the message in one language with all fields filled in.
+
+        Parameters
+        ----------
+        language : {"zh", "en"}
+        speak : callable
+            How the reader's surface calls options.
+        """
         template = self.zh if language == "zh" else self.en
-        return template.format(**self.fields)
+        return spoken(template.format(way=Token(), **self.words(language)), language, speak)
+
+    def words(self, language: Language) -> dict[str, Any]:
+        """Return the fields as a template of that language takes them.
+
+        ``kind`` becomes a word, and a ``reason`` in the words of a library serves both languages.
+        """
+        found = dict(self.fields)
+        if "kind" in found:
+            found["kind"] = phrase(KINDS, found["kind"], language)
+        if "reason" in found:
+            found.setdefault(f"reason_{language}", found["reason"])
+        return found
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.fields))
@@ -58,8 +80,8 @@ def _rebuild(cls: type[GridsvcError], fields: dict[str, Any]) -> GridsvcError:
 class InputError(GridsvcError):
     """What was given cannot be used; the message says why and what to do."""
 
-    zh = "输入有误:{reason}"
-    en = "bad input: {reason}"
+    zh = "输入有误:{reason_zh}"
+    en = "bad input: {reason_en}"
 
 
 class InvalidCoordinate(InputError):
@@ -79,8 +101,11 @@ class UnknownDatum(InputError):
 class CrsMissing(InputError):
     """A source does not say in which coordinate system it is."""
 
-    zh = "{source} 没有坐标系信息(例如缺少 .prj);请用 --crs 或 --datum 指明"
-    en = "{source} carries no coordinate system (.prj missing?); state it with --crs or --datum"
+    zh = "{source} 没有坐标系信息(例如缺少 .prj);请用 {way:crs} 或 {way:datum} 指明"
+    en = (
+        "{source} carries no coordinate system (.prj missing?); "
+        "state it with {way:crs} or {way:datum}"
+    )
 
 
 class CrsMismatch(InputError):
@@ -98,6 +123,13 @@ class WrongCrs(InputError):
 
     zh = "坐标与声明的坐标系 {crs} 不符:{reason_zh}。{hint_zh}"
     en = "coordinates do not fit the stated system {crs}: {reason_en}. {hint_en}"
+
+
+class DatumNeedsDegrees(WrongCrs):
+    """A datum of longitudes and latitudes was stated for a layer of other coordinates."""
+
+    zh = "坐标基准 {datum} 的坐标是经纬度,而{reason_zh}。{hint_zh}"
+    en = "coordinates of datum {datum} are longitude and latitude; {reason_en}. {hint_en}"
 
 
 class UnreadableSource(InputError):
@@ -124,8 +156,11 @@ class InvalidCode(InputError):
 class OverlappingCells(InputError):
     """Cells overlap, so that a place would have several cells and no rule to choose."""
 
-    zh = "网格重叠({count} 处),例如 {first} 与 {second};请先修复(gridsvc repair)再定位"
-    en = "cells overlap ({count} places), e.g. {first} and {second}; repair them first"
+    zh = "网格重叠({count} 处),例如 {first} 与 {second};请先修复({way:repair})再定位"
+    en = (
+        "cells overlap ({count} places), e.g. {first} and {second}; "
+        "repair them first ({way:repair})"
+    )
 
 
 class UnknownClass(InputError):
@@ -138,8 +173,12 @@ class UnknownClass(InputError):
 class BadOption(InputError):
     """An option of an analysis or command has a value that cannot be used."""
 
-    zh = "选项 {option} 的值“{value}”无效:{reason_zh}"
-    en = "option {option} cannot be '{value}': {reason_en}"
+    zh = "{named} 的值“{value}”无效:{reason_zh}"
+    en = "{named} cannot be '{value}': {reason_en}"
+
+    def words(self, language: Language) -> dict[str, Any]:
+        """Return the fields with the option as a way that each surface calls its own."""
+        return super().words(language) | {"named": way(self.fields["option"])}
 
 
 class NothingToWorkOn(InputError):
@@ -147,71 +186,6 @@ class NothingToWorkOn(InputError):
 
     zh = "无法计算:{reason_zh}"
     en = "cannot compute: {reason_en}"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One defect of one row of a source.
-
-    Attributes
-    ----------
-    row : int or None
-        Row number as a person counts it: 1 is the first record. ``None`` for the whole source.
-    field : str or None
-        Column of the source.
-    value : str
-        What stands there, shortened to 80 characters.
-    problem_zh, problem_en : str
-        What is wrong.
-    way_out_zh, way_out_en : str
-        What the person can do about it.
-    sheet_row : int or None
-        Row of the sheet as spreadsheets show it, header and blank rows counted; ``None`` for
-        sources that are no sheet.
-    refers : int or None
-        Row number, as ``row``, of another record that the problem names.
-    """
-
-    row: int | None
-    field: str | None
-    value: str
-    problem_zh: str
-    problem_en: str
-    way_out_zh: str
-    way_out_en: str
-    sheet_row: int | None = None
-    refers: int | None = None
-
-    def on_sheet(self, rows: Sequence[int]) -> Fault:
-        """Return the fault with the row of the sheet, given the sheet row of each record."""
-        if self.row is None or self.sheet_row is not None or self.row > len(rows):
-            return self
-        zh, en = self.problem_zh, self.problem_en
-        if self.refers is not None:
-            there = rows[self.refers - 1]
-            zh = zh.replace(f"第 {self.refers} 行", f"表格第 {there} 行")
-            en = en.replace(f"row {self.refers}", f"sheet row {there}")
-        return replace(self, sheet_row=int(rows[self.row - 1]), problem_zh=zh, problem_en=en)
-
-    def place(self, language: Language = "zh") -> str:
-        """Return where it is: the row of the sheet, the record, or the whole source."""
-        if self.row is None:
-            return "整个文件" if language == "zh" else "whole file"
-        if self.sheet_row is not None:
-            return (
-                f"表格第 {self.sheet_row} 行" if language == "zh" else f"sheet row {self.sheet_row}"
-            )
-        return f"第 {self.row} 行" if language == "zh" else f"row {self.row}"
-
-    def text(self, language: Language = "zh") -> str:
-        """Return ``row, field: problem; way out`` in one language."""
-        if language == "zh":
-            field = f",字段 {self.field}" if self.field else ""
-            value = f"(“{self.value}”)" if self.value else ""
-            return f"{self.place('zh')}{field}{value}:{self.problem_zh};{self.way_out_zh}"
-        field = f", field {self.field}" if self.field else ""
-        value = f" ('{self.value}')" if self.value else ""
-        return f"{self.place('en')}{field}{value}: {self.problem_en}; {self.way_out_en}"
 
 
 class RejectedRows(InputError):
@@ -227,9 +201,9 @@ class RejectedRows(InputError):
             source=source,
             faults=tuple(faults),
             count=len(faults),
-            listing_zh="\n".join(f.text("zh") for f in faults[:shown])
+            listing_zh="\n".join(f.text("zh", as_token) for f in faults[:shown])
             + (f"\n……另有 {more} 处" if more else ""),
-            listing_en="\n".join(f.text("en") for f in faults[:shown])
+            listing_en="\n".join(f.text("en", as_token) for f in faults[:shown])
             + (f"\n… and {more} more" if more else ""),
         )
 
@@ -267,8 +241,13 @@ class NotFoundError(GridsvcError):
 class OutsideCoverage(NotFoundError):
     """A coordinate lies in no cell; the nearest one is named."""
 
-    zh = "坐标 {lon}, {lat} 不在任何网格内;最近的网格 {nearest_cell},相距 {distance_m:.1f} 米"
-    en = "{lon}, {lat} lies in no cell; the nearest is {nearest_cell}, {distance_m:.1f} m away"
+    zh = "坐标 {lon}, {lat} 不在任何网格内;最近的网格 {nearest_cell},相距 {distance}"
+    en = "{lon}, {lat} lies in no cell; the nearest is {nearest_cell}, {distance} away"
+
+    def words(self, language: Language) -> dict[str, Any]:
+        """Return the fields with the distance in metres or kilometres."""
+        distance = length(self.fields["distance_m"], language, digits=1)
+        return super().words(language) | {"distance": distance}
 
 
 class UnknownCell(NotFoundError):
@@ -298,15 +277,21 @@ class NoPlanInForce(NotFoundError):
 class ConflictError(GridsvcError):
     """The request contradicts the present state."""
 
-    zh = "与当前状态冲突:{reason}"
-    en = "conflict: {reason}"
+    zh = "与当前状态冲突:{reason_zh}"
+    en = "conflict: {reason_en}"
 
 
 class IllegalTransition(ConflictError):
     """A status cannot follow the present one."""
 
-    zh = "{kind} {key} 不能从“{current}”变为“{target}”"
-    en = "{kind} {key} cannot go from '{current}' to '{target}'"
+    zh = "{kind} {key} {now},不能{deed}"
+    en = "{kind} {key} {now}; it cannot be {deed}"
+
+    def words(self, language: Language) -> dict[str, Any]:
+        """Return the fields with both states in words."""
+        now = phrase(NOW, self.fields.get("current", ""), language)
+        deed = phrase(DEED, self.fields.get("target", ""), language)
+        return super().words(language) | {"now": now, "deed": deed}
 
 
 class AlreadyPublished(IllegalTransition):
@@ -321,11 +306,11 @@ class PlanNotPublishable(ConflictError):
 
     zh = (
         "方案 {plan} 不能发布:证书有 {count} 项未通过({rules_zh});"
-        "请运行 gridsvc check {plan} --findings 文件 查看每处问题"
+        "每处问题见 {way:check_findings={plan}}"
     )
     en = (
         "plan {plan} cannot be published: {count} findings stand ({rules}); "
-        "run gridsvc check {plan} --findings FILE to see each of them"
+        "see each of them with {way:check_findings={plan}}"
     )
 
     def __init__(self, *, rules: str, rules_zh: str = "", **fields: Any) -> None:
@@ -352,8 +337,8 @@ class DuplicateKey(ConflictError):
 class StorageError(GridsvcError):
     """The database cannot be reached, is of another version, or is damaged."""
 
-    zh = "数据库错误:{reason}"
-    en = "storage error: {reason}"
+    zh = "数据库错误:{reason_zh}"
+    en = "storage error: {reason_en}"
 
 
 class SchemaOutdated(StorageError):

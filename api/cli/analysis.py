@@ -125,8 +125,8 @@ def patrol(
     kind = _kind(output, (".gpx", ".geojson", ".json", ".html"))
     if sum(code is not None for code in (cell, community, subdistrict)) != 1:
         raise NothingToWorkOn(
-            reason_zh="请给出 --cell、--community 或 --subdistrict 之一",
-            reason_en="give one of --cell, --community or --subdistrict",
+            reason_zh="请给出 {way:cell}、{way:community} 或 {way:subdistrict} 之一",
+            reason_en="give one of {way:cell}, {way:community} or {way:subdistrict}",
         )
     language = state_of(context).language
     services = open_services()

@@ -148,7 +148,7 @@ def import_command(
     one_of("--as", as_layer, *AS_LAYERS)
     if len(files) > 1 and as_layer in ("cells", "communities", "subdistricts"):
         raise BadOption(
-            option="--as",
+            option="as",
             value=as_layer,
             reason_zh="网格请合并为一个文件后导入",
             reason_en="cells come from one file",

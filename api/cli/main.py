@@ -11,7 +11,9 @@ import typer
 
 from api.cli.state import State, err_console, exit_code, zone_of_settings
 from api.local_times import in_zone
+from api.surfaces import cli
 from gridsvc.errors import GridsvcError
+from gridsvc.ways import spoken_document
 
 # Every module has ``register(app: typer.Typer) -> None``; here with the commands it brings.
 FEATURES = {
@@ -74,10 +76,14 @@ def run(arguments: list[str] | None = None) -> None:
     except GridsvcError as error:
         if as_json:
             fields = {k: v for k, v in error.fields.items() if not k.startswith("listing")}
-            body = {"error": type(error).__name__, "detail": error.text("en"), "fields": fields}
+            body = {
+                "error": type(error).__name__,
+                "detail": error.text("en", cli),
+                "fields": spoken_document(fields, "en", cli),
+            }
             sys.stderr.write(orjson.dumps(body, default=str).decode() + "\n")
         else:
-            text = in_zone(error.text("en" if language == "en" else "zh"), zone_of_settings())
+            text = in_zone(error.text("en" if language == "en" else "zh", cli), zone_of_settings())
             err_console.print(text, style="red",
                               markup=False, highlight=False, soft_wrap=True)  # fmt: skip
         raise SystemExit(exit_code(error)) from None

@@ -9,6 +9,7 @@ import typer
 
 from api.cli.state import emit, state_of
 from gridsvc.errors import InputError
+from gridsvc.ways import way
 
 _PLAN = typer.Argument(help="方案编号 plan id")
 
@@ -92,13 +93,16 @@ def territory_command(
         encoding=encoding or None,
     )
     if not isinstance(raw.frame, gpd.GeoDataFrame):
-        raise InputError(reason=f"{raw.source}:没有面 · it holds no polygons")
+        raise InputError(
+            reason_zh=f"{raw.source} 中没有面", reason_en=f"{raw.source} holds no polygons"
+        )
     shapes = np.asarray(raw.frame.geometry.array, dtype=object)
     kinds = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
     if not np.isin(shapely.get_type_id(shapes), kinds).all() or not shapely.is_valid(shapes).all():
         raise InputError(
-            reason=f"{raw.source}:辖区的每一行必须是有效的面;请先用 gridsvc repair 修复 · "
-            "every row of a territory must be a valid polygon; repair it with gridsvc repair"
+            reason_zh=f"{raw.source}:辖区的每一行必须是有效的面;请先修复({way('repair')})",
+            reason_en=f"{raw.source}: every row of a territory must be a valid polygon; "
+            f"mend it first ({way('repair')})",
         )
     services = open_services()
     try:

@@ -178,9 +178,9 @@ def export_command(
     if layer == "repairs" and frame.empty:
         raise NothingToWorkOn(
             reason_zh=f"导入批次 {batch or plan or '(最近一次)'} 没有修复记录;"
-            "请用 --plan 方案编号 或 --batch 批次 指明",
+            "请用 {way:plan} 或 {way:batch} 指明",
             reason_en=f"import {batch or plan or '(the newest)'} made no repair; "
-            "name another with --plan PLAN or --batch BATCH",
+            "name another with {way:plan} or {way:batch}",
         )
     path = write_layer(
         frame, output, name=layer, crs=crs or None, datum=datum, encoding=encoding, private=private
@@ -200,8 +200,8 @@ def _batch_of_repairs(work: Any, plan_id: str) -> str:
         batches = [str(b["id"]) for b in work.batches.list() if b["layer"] in drawn]
     if not batches:
         raise NothingToWorkOn(
-            reason_zh="没有导入批次;请先导入网格(--as cells)",
-            reason_en="there is no import; import cells first (--as cells)",
+            reason_zh="没有导入批次;请先导入网格({way:as=cells})",
+            reason_en="there is no import; import cells first ({way:as=cells})",
         )
     return batches[0]
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api.local_times import in_zone
+from api.surfaces import cli
 from gridsvc.errors import (
     Cancelled,
     ConflictError,
@@ -24,6 +25,7 @@ from gridsvc.errors import (
     StorageError,
 )
 from gridsvc.types import Progress as ProgressPort
+from gridsvc.ways import spoken, spoken_document
 
 EXIT_CODES: dict[type[GridsvcError], int] = {
     InputError: 2,
@@ -71,6 +73,8 @@ def zone_of_settings() -> str:
 
 def emit(context: typer.Context, document: Any, text: str) -> None:
     """Print a result: the document as JSON with ``--json``, else the text."""
+    language = state_of(context).language
+    document, text = spoken_document(document, language, cli), spoken(text, language, cli)
     if state_of(context).json:
         sys.stdout.write(
             orjson.dumps(

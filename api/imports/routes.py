@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
 from api.dependencies import LanguageDep, ServicesDep, UnreadableInstant, parse_instant
 from api.importing_choices import Beside, CodeSystem, ImportChoices, ParentLevel, Swap, WideGaps
 from api.jobs.routes import RunnerDep
 from api.jobs.schemas import JobView, job_view
+from api.languages import surface_of
 from api.problems import UploadTooLarge, problem_responses
 from geodata.sources import SUFFIXES
 from gridsvc.errors import ConflictError, InputError, UnknownDatum, UnreadableSource
@@ -135,6 +136,7 @@ def _readable_name(upload: UploadFile) -> str:
     ),
 )
 def import_file(
+    request: Request,
     services: ServicesDep,
     runner: RunnerDep,
     language: LanguageDep,
@@ -260,11 +262,7 @@ def import_file(
 
     The answer is a job; its result is the import report. Cells become a draft plan.
 
-    A problem names row, field and way out. Ways out are named as options of `gridsvc import`;
-    each option is a field of this form, told in brackets below: `--crs EPSG:4548` is the field
-    `crs`, `--map lon=X --map lat=Y` is `mapping` with `{"lon": "X", "lat": "Y"}`,
-    `--decide CODE=drop` is `decisions` with `{"CODE": "drop"}`, `--parent FILE` is the file
-    `parent`.
+    A problem names row, field and way out; ways out are fields of this form.
     """
     settings = services.settings
     if settings.server.workers > 1:
@@ -325,4 +323,4 @@ def import_file(
 
     job = runner.submit("import", f"{uploads.file.name} → {as_layer}", work, afterwards=tidy)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    return job_view(job, language)
+    return job_view(job, language, surface_of(request))

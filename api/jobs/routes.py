@@ -11,8 +11,10 @@ from starlette.responses import StreamingResponse
 from api.dependencies import LanguageDep
 from api.jobs.runner import JobRunner
 from api.jobs.schemas import JobList, JobView, job_view
+from api.languages import surface_of
 from api.problems import problem_responses
 from gridsvc.errors import IllegalTransition, Language, NotFoundError
+from gridsvc.ways import Speak
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs 任务"])
 HEARTBEAT_S = 15.0
@@ -24,25 +26,26 @@ def runner_of(request: Request) -> JobRunner:
     return runner
 
 
+SurfaceDep = Annotated[Speak, Depends(surface_of)]
 RunnerDep = Annotated[JobRunner, Depends(runner_of)]
 
 
 @router.get("", responses=problem_responses())
-def list_jobs(runner: RunnerDep, language: LanguageDep) -> JobList:
+def list_jobs(runner: RunnerDep, language: LanguageDep, speak: SurfaceDep) -> JobList:
     """List the jobs of this process, newest first."""
-    return JobList(jobs=[job_view(job, language) for job in runner.list()])
+    return JobList(jobs=[job_view(job, language, speak) for job in runner.list()])
 
 
 @router.get("/{job_id}", responses=problem_responses(NotFoundError))
-def get_job(job_id: str, runner: RunnerDep, language: LanguageDep) -> JobView:
+def get_job(job_id: str, runner: RunnerDep, language: LanguageDep, speak: SurfaceDep) -> JobView:
     """Return one job with its progress."""
-    return job_view(runner.get(job_id), language)
+    return job_view(runner.get(job_id), language, speak)
 
 
 @router.delete("/{job_id}", responses=problem_responses(NotFoundError, IllegalTransition))
-def cancel_job(job_id: str, runner: RunnerDep, language: LanguageDep) -> JobView:
+def cancel_job(job_id: str, runner: RunnerDep, language: LanguageDep, speak: SurfaceDep) -> JobView:
     """Cancel a job; nothing of its work is kept."""
-    return job_view(runner.cancel(job_id), language)
+    return job_view(runner.cancel(job_id), language, speak)
 
 
 @router.get(

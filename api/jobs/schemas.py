@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 
 from api.jobs.runner import Job
 from api.problems import problem_document
+from api.surfaces import http
 from gridsvc.errors import Language
+from gridsvc.ways import Speak, spoken_document
 
 
 class JobView(BaseModel):
@@ -36,8 +38,8 @@ class JobList(BaseModel):
     jobs: list[JobView]
 
 
-def job_view(job: Job, language: Language) -> JobView:
-    """Return a job as JSON in one language."""
+def job_view(job: Job, language: Language, speak: Speak = http) -> JobView:
+    """Return a job as JSON in one language, ways out as a surface calls them."""
     here = f"/api/v1/jobs/{job.id}"
     return JobView(
         id=job.id,
@@ -50,7 +52,9 @@ def job_view(job: Job, language: Language) -> JobView:
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
-        result=job.result,
-        problem=None if job.error is None else problem_document(job.error, language, instance=here),
+        result=spoken_document(job.result, language, speak),
+        problem=None
+        if job.error is None
+        else problem_document(job.error, language, instance=here, speak=speak),
         links={"self": here, "events": f"{here}/events"},
     )

@@ -83,14 +83,14 @@ def write_layer(
     if suffix not in SUFFIXES:
         listing = " ".join(SUFFIXES)
         raise BadOption(
-            option="-o",
+            option="output",
             value=path.name,
             reason_zh=f"可写格式 {listing}",
             reason_en=f"formats: {listing}",
         )
     if not path.parent.is_dir():
         raise BadOption(
-            option="-o",
+            option="output",
             value=str(path.parent),
             reason_zh="文件夹不存在",
             reason_en="there is no such folder",
@@ -124,10 +124,10 @@ def _moved(frame: pd.DataFrame, crs: str | None, datum: str | Datum) -> pd.DataF
     target = Datum.parse(str(datum))
     if crs is not None and target in (Datum.GCJ02, Datum.BD09):
         raise BadOption(
-            option="--crs",
+            option="crs",
             value=str(crs),
-            reason_zh="不能与 --datum gcj02|bd09 同用",
-            reason_en="it cannot go with --datum gcj02|bd09",
+            reason_zh="不能与 {way:datum} 的 gcj02、bd09 同用",
+            reason_en="it cannot go with gcj02 or bd09 for {way:datum}",
         )
     if crs is None and target in (Datum.WGS84, Datum.CGCS2000):
         return same

@@ -10,6 +10,7 @@ from pyproj import CRS
 from gridsvc.errors import UnreadableSource
 from gridsvc.services.raw import Note
 from gridsvc.types import ObjectArray
+from gridsvc.ways import way
 
 
 @dataclass(slots=True)
@@ -69,6 +70,6 @@ def choose_layer(names: list[str], wanted: str | None, source: str) -> str:
         source,
         f"文件有 {len(names)} 个图层",
         f"the file has {len(names)} layers",
-        f"请用 --layer 选择:{listing}",
-        f"choose one with --layer: {listing}",
+        f"请用 {way('layer')} 选择:{listing}",
+        f"choose one with {way('layer')}: {listing}",
     )

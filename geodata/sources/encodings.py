@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gridsvc.errors import UnreadableSource
 from gridsvc.services.raw import Note
+from gridsvc.ways import way
 
 CANDIDATES = ("utf-8", "gb18030", "big5")
 # Language driver ids of dBASE files that name a multi-byte code page.
@@ -61,8 +62,8 @@ def codec_of(label: str, *, source: str) -> str:
         source=source,
         reason_zh=f"未知的文字编码“{label}”",
         reason_en=f"unknown text encoding '{label}'",
-        hint_zh="请用 --encoding 指定,例如 GBK 或 UTF-8",
-        hint_en="state it with --encoding, for example GBK or UTF-8",
+        hint_zh="请用 {way:encoding} 指定,例如 GBK 或 UTF-8",
+        hint_en="state it with {way:encoding}, for example GBK or UTF-8",
     )
 
 
@@ -94,16 +95,16 @@ def guess(chunks: list[bytes], *, source: str, cut: bool = False) -> tuple[str, 
         if decodes(chunks, encoding, cut=cut):
             shown = {"gb18030": "GBK"}.get(encoding, encoding.upper())
             return encoding, Note(
-                f"文件没有声明文字编码,按内容判断为 {shown};如有乱码请用 --encoding 指定",
+                f"文件没有声明文字编码,按内容判断为 {shown};如有乱码请用 {way('encoding')} 指定",
                 f"no text encoding is declared; judged by content it is {shown}; "
-                "if names look garbled state it with --encoding",
+                "if names look garbled state it with {way:encoding}",
             )
     raise UnreadableSource(
         source=source,
         reason_zh="无法判断文字编码(不是 UTF-8、GBK 或 Big5)",
         reason_en="the text encoding cannot be told (not UTF-8, GBK or Big5)",
-        hint_zh="请用 --encoding 指定",
-        hint_en="state it with --encoding",
+        hint_zh="请用 {way:encoding} 指定",
+        hint_en="state it with {way:encoding}",
     )
 
 
@@ -113,8 +114,8 @@ def contradiction(source: str, label: str, where_zh: str, where_en: str) -> Unre
         source=source,
         reason_zh=f"内容不是{where_zh}所写的 {label} 编码",
         reason_en=f"the text is not in {label}, which {where_en} says",
-        hint_zh="请用 --encoding 指定正确的编码,例如 GBK 或 UTF-8",
-        hint_en="state the right one with --encoding, for example GBK or UTF-8",
+        hint_zh="请用 {way:encoding} 指定正确的编码,例如 GBK 或 UTF-8",
+        hint_en="state the right one with {way:encoding}, for example GBK or UTF-8",
     )
 
 
@@ -132,7 +133,7 @@ def text_encoding(data: bytes, declared: str | None, *, source: str) -> tuple[st
     if declared:
         codec = codec_of(declared, source=source)
         if not decodes([data], codec):
-            raise contradiction(source, declared, " --encoding ", "--encoding")
+            raise contradiction(source, declared, " {way:encoding} ", "{way:encoding}")
         return codec, None
     codec, note = guess([data], source=source)
     return codec, None if codec == "utf-8" else note
@@ -182,7 +183,7 @@ def shapefile_encoding(shp: Path, declared: str | None) -> tuple[str, list[Note]
     if declared:
         codec = codec_of(declared, source=shp.name)
         if not decodes(chunks, codec, cut=True):
-            raise contradiction(shp.name, declared, " --encoding ", "--encoding")
+            raise contradiction(shp.name, declared, " {way:encoding} ", "{way:encoding}")
         return codec, []
     cpg = sibling(shp, ".cpg")
     label = cpg.read_text("ascii", "replace").strip() if cpg is not None else ""

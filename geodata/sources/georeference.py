@@ -51,8 +51,9 @@ def parse_crs(text: Any, *, source: str) -> CRS:
         return CRS.from_user_input(int(text) if str(text).isdigit() else text)
     except CRSError:
         raise InputError(
-            reason=f"{source}:无法识别坐标系“{str(text)[:60]}”,请写成 EPSG:4548 的形式 · "
-            f"unknown coordinate system '{str(text)[:60]}', write it like EPSG:4548"
+            reason_zh=f"{source}:无法识别坐标系“{str(text)[:60]}”,请写成 EPSG:4548 的形式",
+            reason_en=f"{source}: unknown coordinate system '{str(text)[:60]}', "
+            "write it like EPSG:4548",
         ) from None
 
 

@@ -8,6 +8,7 @@ from pyproj import CRS
 from gridsvc.crs import STORAGE_EPSG, transformer
 from gridsvc.errors import Fault, WrongCrs
 from gridsvc.types import BoolArray, FloatArray
+from gridsvc.ways import way
 
 _NEAR, _FAR = 2.0, 8.0
 _METRES_PER_DEGREE = 111_000.0
@@ -37,16 +38,16 @@ def check_plausible(centres: FloatArray, system: CRS) -> None:
             crs=name,
             reason_zh=f"x={x:,.0f}, y={y:,.0f} 是米制坐标,不是经纬度",
             reason_en=f"x={x:,.0f}, y={y:,.0f} are metres, not degrees",
-            hint_zh=f"请用 --crs 指明投影坐标系{options[0]}",
-            hint_en=f"state the projected system with --crs{options[1]}",
+            hint_zh=f"请用 {way('crs')} 指明投影坐标系{options[0]}",
+            hint_en=f"state the projected system with {way('crs')}{options[1]}",
         )
     if abs(x) <= 180 and abs(y) <= 90:
         raise WrongCrs(
             crs=name,
             reason_zh=f"x={x:.5f}, y={y:.5f} 是经纬度,不是投影坐标",
             reason_en=f"x={x:.5f}, y={y:.5f} are degrees, not projected coordinates",
-            hint_zh="请用 --crs EPSG:4490(或 EPSG:4326)并视情况加 --datum",
-            hint_en="use --crs EPSG:4490 (or EPSG:4326), with --datum where needed",
+            hint_zh="请用 {way:crs=EPSG:4490}(或 EPSG:4326)并视情况加 {way:datum}",
+            hint_en="use {way:crs=EPSG:4490} (or EPSG:4326), with {way:datum} where needed",
         )
     _check_prefix(x, y, system, name)
     lon, lat = transformer(system.to_wkt(), STORAGE_EPSG).transform(x, y)
@@ -102,8 +103,8 @@ def _check_prefix(x: float, y: float, system: CRS, name: str) -> None:
             crs=name,
             reason_zh=f"东坐标 {x:,.0f} 带有带号 {prefix_data},而该坐标系不带带号",
             reason_en=f"easting {x:,.0f} carries zone prefix {prefix_data}, the system has none",
-            hint_zh=f"请用 --crs 指明带带号的坐标系{zh}",
-            hint_en=f"state the system with zone prefix with --crs{en}",
+            hint_zh=f"请用 {way('crs')} 指明带带号的坐标系{zh}",
+            hint_en=f"state the system with zone prefix with {way('crs')}{en}",
         )
     if prefix_crs >= 13 and 0 < x < 1_000_000:
         code = 4534 + prefix_crs - 25 if prefix_crs >= 25 else 4502 + prefix_crs - 13
@@ -111,8 +112,8 @@ def _check_prefix(x: float, y: float, system: CRS, name: str) -> None:
             crs=name,
             reason_zh=f"东坐标 {x:,.0f} 没有带号,而该坐标系的带号是 {prefix_crs}",
             reason_en=f"easting {x:,.0f} has no zone prefix, the system has {prefix_crs}",
-            hint_zh=f"请改用不带带号的坐标系,例如 --crs EPSG:{code}",
-            hint_en=f"use the system without prefix, for example --crs EPSG:{code}",
+            hint_zh=f"请改用不带带号的坐标系,例如 {way('crs', f'EPSG:{code}')}",
+            hint_en=f"use the system without prefix, for example {way('crs', f'EPSG:{code}')}",
         )
 
 
@@ -142,8 +143,8 @@ def _check_area(lon: float, lat: float, x: float, y: float, system: CRS, name: s
         crs=name,
         reason_zh=f"坐标落在 {lon:.3f}, {lat:.3f},不在该坐标系的适用范围({area.name})",
         reason_en=f"they fall at {lon:.3f}, {lat:.3f}, outside its area of use ({area.name})",
-        hint_zh="请核对 --crs",
-        hint_en="check --crs",
+        hint_zh="请核对 {way:crs}",
+        hint_en="check {way:crs}",
     )
 
 
@@ -152,8 +153,8 @@ def _swapped(name: str, x: float, y: float) -> WrongCrs:
         crs=name,
         reason_zh=f"x={x:,.5f}, y={y:,.5f} 的两个坐标颠倒了",
         reason_en=f"the axes of x={x:,.5f}, y={y:,.5f} are swapped",
-        hint_zh="请用 --swap all 交换两轴,或在源文件中改正",
-        hint_en="use --swap all to exchange the axes, or correct the file",
+        hint_zh="请用 {way:swap=all} 交换两轴,或在源文件中改正",
+        hint_en="use {way:swap=all} to exchange the axes, or correct the file",
     )
 
 
@@ -166,8 +167,8 @@ def swap_faults(rows: BoolArray, centres: FloatArray, field: str) -> list[Fault]
             f"{centres[i, 0]:.6f}, {centres[i, 1]:.6f}",
             "两个坐标颠倒了(交换后与其他行相符)",
             "the two coordinates are swapped (exchanged they fit the other rows)",
-            "请改正该行,或用 --swap rows 自动交换这些行",
-            "correct the row, or use --swap rows to exchange such rows",
+            "请改正该行,或用 {way:swap=rows} 自动交换这些行",
+            "correct the row, or use {way:swap=rows} to exchange such rows",
         )
         for i in np.flatnonzero(rows)
     ]

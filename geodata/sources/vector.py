@@ -83,8 +83,8 @@ def read_vector(path: Path, *, layer: str | None, encoding: str | None) -> Conte
             path.name,
             "文字不是有效的 UTF-8",
             "the text is not valid UTF-8",
-            "请用 --encoding 指定,例如 GBK",
-            "state it with --encoding, for example GBK",
+            "请用 {way:encoding} 指定,例如 GBK",
+            "state it with {way:encoding}, for example GBK",
         ) from error
     notes += [Note(f"读取时的提示:{w.message}", f"while reading: {w.message}") for w in caught][:5]
     columns: dict[str, pd.Series] = {}

@@ -26,7 +26,9 @@ def open_storage(url: str) -> Storage:
     try:
         kind = sa.make_url(url).get_backend_name()
     except sa.exc.ArgumentError as error:
-        raise StorageError(reason=f"不是数据库地址 not a database URL: {url!r}") from error
+        raise StorageError(
+            reason_zh=f"不是数据库地址:{url!r}", reason_en=f"this is no database URL: {url!r}"
+        ) from error
     if kind == "sqlite":
         from geodata.storage.embedded import EmbeddedStorage
 
@@ -36,5 +38,6 @@ def open_storage(url: str) -> Storage:
 
         return PostgisStorage(url)
     raise StorageError(
-        reason=f"不支持的数据库 unsupported database '{kind}': sqlite:/// | postgresql+psycopg://"
+        reason_zh=f"不支持的数据库“{kind}”,请用 sqlite:/// 或 postgresql+psycopg://",
+        reason_en=f"unsupported database '{kind}', use sqlite:/// or postgresql+psycopg://",
     )

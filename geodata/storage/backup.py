@@ -51,7 +51,9 @@ def write_backup(storage: SqlStorage, target: Path) -> None:
     """
     storage.check()
     if isinstance(storage, EmbeddedStorage) and _same_file(storage.path, target):
-        raise StorageError(reason="备份目标是数据库本身 the target is the database itself")
+        raise StorageError(
+            reason_zh="备份目标是数据库本身", reason_en="the target is the database itself"
+        )
     with _files(), _workspace(target.parent) as folder:
         copy = folder / "copy.db"
         if isinstance(storage, EmbeddedStorage):
@@ -79,7 +81,9 @@ def read_backup(storage: SqlStorage, source: Path) -> None:
     """
     _require_backup(source)
     if isinstance(storage, EmbeddedStorage) and _same_file(storage.path, source):
-        raise StorageError(reason="备份就是数据库本身 the backup is the database itself")
+        raise StorageError(
+            reason_zh="备份就是数据库本身", reason_en="the backup is the database itself"
+        )
     with _files(), _workspace(None) as folder:
         staged = folder / "staged.db"
         _copy_file(source, staged)
@@ -149,30 +153,38 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _damaged(what: str) -> StorageError:
+    return StorageError(reason_zh=f"备份已损坏:{what}", reason_en=f"the backup is damaged: {what}")
+
+
 def _require_backup(source: Path) -> None:
     name = source.name
     if not source.is_file():
-        raise StorageError(reason=f"没有备份文件 no such backup: {name}")
+        raise StorageError(reason_zh=f"没有备份文件 {name}", reason_en=f"there is no backup {name}")
     with source.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
-            raise StorageError(reason=f"不是备份文件 not a backup: {name}")
+            raise StorageError(reason_zh=f"{name} 不是备份文件", reason_en=f"{name} is no backup")
     uri = f"{source.resolve().as_uri()}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as connection:
             tables = {r[0] for r in connection.execute("SELECT name FROM sqlite_master")}
             if VERSION_TABLE not in tables or "meta" not in tables:
-                raise StorageError(reason=f"不是备份文件 not a backup of gridsvc: {name}")
+                raise StorageError(
+                    reason_zh=f"{name} 不是本程序的备份",
+                    reason_en=f"{name} is no backup of gridsvc",
+                )
             damage = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             orphans = connection.execute("PRAGMA foreign_key_check").fetchone()
             found = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
     except sqlite3.Error as error:
-        raise StorageError(reason=f"备份已损坏 the backup is damaged: {error}") from error
+        raise _damaged(str(error)) from error
     if damage != "ok" or orphans is not None:
-        raise StorageError(reason=f"备份已损坏 the backup is damaged: {damage}")
+        raise _damaged(str(damage))
     if found is None or found[0] > HEAD:
         revision = None if found is None else found[0]
         raise StorageError(
-            reason=f"备份来自更新的版本 the backup is of a newer program: {revision} > {HEAD}"
+            reason_zh=f"备份来自更新的程序版本:{revision},本程序为 {HEAD}",
+            reason_en=f"the backup is of a newer program: {revision}, this one knows {HEAD}",
         )
 
 

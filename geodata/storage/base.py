@@ -56,7 +56,7 @@ class SqlStorage:
         """
         found = self.revision()
         if found is not None and found > HEAD:
-            raise StorageError(reason=_newer(found))
+            raise _newer(found)
         with translated(), self.engine.connect() as connection:
             self.begin_alone(connection)
             migrate(connection, revision)
@@ -78,7 +78,7 @@ class SqlStorage:
         """Raise ``SchemaOutdated`` or ``StorageError`` unless the database can be used."""
         found = self.revision()
         if found is not None and found > HEAD:
-            raise StorageError(reason=_newer(found))
+            raise _newer(found)
         if found != HEAD:
             raise SchemaOutdated(found=found or "无 none", expected=HEAD)
 
@@ -141,10 +141,11 @@ def migrate(connection: Connection, revision: str) -> None:
     command.upgrade(config, revision)
 
 
-def _newer(found: str) -> str:
-    return (
-        f"数据库由更新的程序版本({found})留下,请升级程序 "
-        f"the database was left by a newer program (revision {found}, known {HEAD})"
+def _newer(found: str) -> StorageError:
+    return StorageError(
+        reason_zh=f"数据库由更新的程序版本({found})留下,本程序为 {HEAD};请升级程序",
+        reason_en=f"the database was left by a newer program (revision {found}, known {HEAD}); "
+        "upgrade the program",
     )
 
 

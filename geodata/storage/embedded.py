@@ -37,7 +37,10 @@ class EmbeddedStorage(SqlStorage):
     def __init__(self, url: str) -> None:
         name = sa.make_url(url).database
         if not name or name == ":memory:":
-            raise StorageError(reason="请给出文件 name a file: sqlite:///FILE")
+            raise StorageError(
+                reason_zh="地址中没有文件,请写成 sqlite:///文件",
+                reason_en="the address names no file, write sqlite:///FILE",
+            )
         self.path = Path(name)
         super().__init__(url, _engine(url))
         self._stamp_lock = threading.Lock()
@@ -79,7 +82,7 @@ class EmbeddedStorage(SqlStorage):
                 "SELECT text, number FROM meta WHERE key = 'stamp'"
             ).fetchone()
         if row is None:
-            raise StorageError(reason="meta.stamp 缺失 is missing")
+            raise StorageError(reason_zh="缺少 meta.stamp", reason_en="meta.stamp is missing")
         return f"{row[0]}:{row[1]}"
 
     def dispose(self) -> None:

@@ -35,12 +35,15 @@ def explain(error: Exception, *, kind: str = "row", key: str = "") -> GridsvcErr
         constraint = _constraint(origin, text)
         if _overlaps(constraint):
             return ConflictError(
-                reason=f"同一时刻只能有一个生效方案 only one plan may be in force at a time ({key})"
+                reason_zh=f"同一时刻只能有一个生效方案({key})",
+                reason_en=f"only one plan may be in force at a time ({key})",
             )
         if _is_duplicate(origin):
             return DuplicateKey(kind=kind, key=key)
     if getattr(origin, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-        text = "数据库正被占用,请稍后重试 the database is busy, try again"
+        return StorageError(
+            reason_zh="数据库正被占用,请稍后重试", reason_en="the database is busy, try again"
+        )
     return StorageError(reason=text)
 
 
@@ -73,7 +76,10 @@ def require_text(value: Any) -> None:
     InputError
     """
     if isinstance(value, str) and "\x00" in value:
-        raise InputError(reason=f"文本含有空字符 NUL,请去掉 · a text holds NUL: {value[:80]!r}")
+        raise InputError(
+            reason_zh=f"文本含有空字符 NUL,请去掉:{value[:80]!r}",
+            reason_en=f"a text holds the character NUL, leave it out: {value[:80]!r}",
+        )
 
 
 @contextmanager

@@ -45,7 +45,10 @@ def matches(
     found: list[sa.ColumnElement[bool]] = []
     for name, wanted in (where or {}).items():
         if name not in layer.column_names and name not in (layer.key, "batch_id"):
-            raise InputError(reason=f"{layer.name}: 没有字段 no column '{name}'")
+            raise InputError(
+                reason_zh=f"图层 {layer.name} 没有字段“{name}”",
+                reason_en=f"layer {layer.name} has no column '{name}'",
+            )
         column = table.c[name]
         if wanted is None:
             found.append(column.is_(None))
@@ -84,10 +87,16 @@ def since_until(
     if since is None and until is None:
         return []
     if layer.name not in INSTANT_OF:
-        raise InputError(reason=f"{layer.name}: 无时间字段 has no instant, so no since/until")
+        raise InputError(
+            reason_zh=f"图层 {layer.name} 没有时间字段,不能按时段筛选",
+            reason_en=f"layer {layer.name} has no instant and cannot be filtered by a period",
+        )
     for end in (since, until):
         if end is not None and end.tzinfo is None:
-            raise InputError(reason=f"时间缺少时区 instant without time zone: {end.isoformat()}")
+            raise InputError(
+                reason_zh=f"时间缺少时区:{end.isoformat()}",
+                reason_en=f"the instant has no time zone: {end.isoformat()}",
+            )
     column = table.c[INSTANT_OF[layer.name]]
     found: list[sa.ColumnElement[bool]] = []
     if since is not None:

@@ -63,7 +63,7 @@ class PostgisStorage(SqlStorage):
                 self._close_stamp()  # the server was restarted in between: connect anew, once
                 row = self._read_stamp()
         if row is None:
-            raise StorageError(reason="meta.stamp 缺失 is missing")
+            raise StorageError(reason_zh="缺少 meta.stamp", reason_en="meta.stamp is missing")
         return f"{row[0]}:{row[1]}"
 
     def _read_stamp(self) -> Any:

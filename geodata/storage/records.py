@@ -103,7 +103,10 @@ class SqlRecordRepository:
         conditions += since_until(self._table, self._layer, since, until)
         if bbox is not None:
             if self._layer.geometry is None:
-                raise InputError(reason=f"{self._layer.name}: 无几何图形 no geometry, no bbox")
+                raise InputError(
+                    reason_zh=f"图层 {self._layer.name} 没有图形,不能按范围筛选",
+                    reason_en=f"layer {self._layer.name} has no geometry and no bounding box",
+                )
             conditions.append(meets_box(self._table, bbox, dialect))
         if after is not None:
             conditions.append(self._key > after)

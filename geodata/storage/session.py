@@ -140,7 +140,9 @@ class SqlUnitOfWork:
     def commit(self) -> None:
         """Keep the work. Raises ``StorageError``."""
         if not self._entered:
-            raise StorageError(reason="commit outside a unit of work")
+            raise StorageError(
+                reason_zh="不能在工作单元之外提交", reason_en="commit outside a unit of work"
+            )
         self._session.commit()
 
     def rollback(self) -> None:

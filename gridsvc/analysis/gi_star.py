@@ -99,9 +99,14 @@ def can_test(values: FloatArray, neighbours: Weights) -> BoolArray:
     """
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or neighbours.shape != (len(x), len(x)):
-        raise InputError(reason=f"{x.shape} values for a {neighbours.shape} neighbour matrix")
+        raise InputError(
+            reason_zh=f"数值的形状 {x.shape} 与邻接矩阵的形状 {neighbours.shape} 不符",
+            reason_en=f"{x.shape} values for a {neighbours.shape} neighbour matrix",
+        )
     if np.isinf(x).any():
-        raise InputError(reason="an infinite value cannot be tested")
+        raise InputError(
+            reason_zh="数值中有无穷大,不能检验", reason_en="an infinite value cannot be tested"
+        )
     has = ~np.isnan(x)
     matrix: Weights = sparse.csr_array(neighbours)
     others = abs(matrix - sparse.diags_array(matrix.diagonal()))

@@ -77,7 +77,8 @@ def polygons_of(geometries: ObjectArray) -> tuple[ObjectArray, IntArray]:
     bad = ~np.isin(kinds, (3, 6)) | shapely.is_empty(geometries)
     if bad.any():
         raise InputError(
-            reason=f"geometry number {int(np.flatnonzero(bad)[0]) + 1} is no filled polygon"
+            reason_zh=f"第 {int(np.flatnonzero(bad)[0]) + 1} 个图形不是有内部的面",
+            reason_en=f"geometry number {int(np.flatnonzero(bad)[0]) + 1} is no filled polygon",
         )
     parts, owner = shapely.get_parts(geometries, return_index=True)
     keep = ~shapely.is_empty(parts)

@@ -16,6 +16,7 @@ import shapely
 from gridsvc.errors import InputError, OverlappingCells
 from gridsvc.locate.edges import Edges
 from gridsvc.types import FloatArray, IntArray, ObjectArray
+from gridsvc.ways import way
 
 _CHUNK = 200_000
 
@@ -38,8 +39,9 @@ def require_no_overlap(
         reason = shapely.is_valid_reason(parts[at])
         code = codes[owner[at]]
         raise InputError(
-            reason=f"网格 {code} 不是有效的面({reason}),请先用 gridsvc.quality.repair 修复 · "
-            f"cell {code} is not a valid polygon; mend it with gridsvc.quality.repair first"
+            reason_zh=f"网格 {code} 不是有效的面({reason});请先修复({way('repair')})",
+            reason_en=f"cell {code} is no valid polygon ({reason}); "
+            f"mend it first ({way('repair')})",
         )
     single = np.flatnonzero((edges.left == 0) | (edges.right == 0))
     if len(single) == 0:

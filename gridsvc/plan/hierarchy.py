@@ -178,9 +178,15 @@ def _method(
             return "overlap"
         return "columns" if filled else "prefix"
     if method == "overlap" and layer is None:
-        raise InputError(reason=f"缺少上级图层 / no parent layer was given for {column}")
+        raise InputError(
+            reason_zh=f"缺少 {column} 的上级图层",
+            reason_en=f"no parent layer was given for {column}",
+        )
     if method == "columns" and not filled:
-        raise InputError(reason=f"网格没有字段 / the cells have no filled column {column}")
+        raise InputError(
+            reason_zh=f"网格没有已填写的列 {column}",
+            reason_en=f"the cells have no filled column {column}",
+        )
     return method
 
 

@@ -45,7 +45,9 @@ def number_cells(
     community = frame["community_code"]
     if community.isna().any():
         code = str(frame.index[community.isna()][0])
-        raise InputError(reason=f"网格 {code} 没有社区代码 / cell {code} has no community code")
+        raise InputError(
+            reason_zh=f"网格 {code} 没有社区代码", reason_en=f"cell {code} has no community code"
+        )
     fixed = {c: _kept(c, str(p)) for c, p in zip(frame["source_code"], community, strict=True)}
     if not keep:
         fixed = dict.fromkeys(fixed, 0)
@@ -72,7 +74,7 @@ def number_cells(
     frame.index = pd.Index(issued, name="code", dtype="str")
     if not frame.index.is_unique:
         twice = str(frame.index[frame.index.duplicated()][0])
-        raise InputError(reason=f"编码重复 / code used twice: {twice}")
+        raise InputError(reason_zh=f"编码重复:{twice}", reason_en=f"code used twice: {twice}")
     return frame.sort_index()
 
 

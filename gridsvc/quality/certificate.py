@@ -26,7 +26,7 @@ from gridsvc.crs import (
     transformer,
 )
 from gridsvc.crs import canonical as on_lattice
-from gridsvc.errors import InputError
+from gridsvc.errors import BadOption
 from gridsvc.plan.version import CodeSystem
 from gridsvc.quality.checks import (
     Shapes,
@@ -217,7 +217,12 @@ def certify(
         cells = cells.cells
     require_geographic(cells.crs)
     if not np.isfinite(gap_width_m) or gap_width_m < 0:
-        raise InputError(reason=f"gap_width_m={gap_width_m}")
+        raise BadOption(
+            option="gap_width_m",
+            value=gap_width_m,
+            reason_zh="应为不小于 0 的米数",
+            reason_en="give metres, 0 or more",
+        )
     found = FindingList()
     codes = [str(c) for c in cells.index]
     given = np.asarray(cells.geometry.array, dtype=object)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridsvc.errors import InputError
+from gridsvc.ways import way
 
 NEW_TERRITORY_ZH = "先用 gridsvc scheme territory FILE 声明新辖区"
 NEW_TERRITORY_EN = "declare the new one first (gridsvc scheme territory FILE)"
@@ -145,7 +146,7 @@ def listing(questions: Sequence[OpenDecision]) -> tuple[str, str]:
     zh = [f"共 {len(questions)} 项"]
     en = [f"{len(questions)} open"]
     for question in questions[:_SHOWN]:
-        ways = [(f"--decide {question.key}={o}", *_MEANING[o]) for o in question.options]
+        ways = [(way("decide", f"{question.key}={o}"), *_MEANING[o]) for o in question.options]
         zh.append(f"{question.zh}:" + " | ".join(f"{typed}({why})" for typed, why, _ in ways))
         en.append(f"{question.en}: " + " | ".join(f"{typed} ({why})" for typed, _, why in ways))
     more = len(questions) - _SHOWN
@@ -171,8 +172,14 @@ def check_decisions(decisions: Mapping[str, str], codes: set[str]) -> dict[str, 
         elif key in codes:
             allowed = cell
         else:
-            raise InputError(reason=f"决定所指的网格不存在 / decision for an unknown cell: {key}")
+            raise InputError(
+                reason_zh=f"决定所指的网格“{key}”不存在",
+                reason_en=f"there is no cell '{key}' to decide on",
+            )
         if answer not in allowed:
             options = ", ".join(sorted(allowed))
-            raise InputError(reason=f"{key}: “{answer}” 不在 / is not one of {options}")
+            raise InputError(
+                reason_zh=f"对 {key} 的决定“{answer}”无效,可用 {options}",
+                reason_en=f"'{answer}' is no decision for {key}, use one of {options}",
+            )
     return dict(decisions)

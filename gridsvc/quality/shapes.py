@@ -141,7 +141,10 @@ def coverage_clean(metric: ObjectArray, snap: float) -> ObjectArray:
         except shapely.GEOSException as error:
             failure = str(error)
             tolerance *= 4.0
-    raise InputError(reason=f"图层无法清理 / the layer cannot be cleaned: {failure[:200]}")
+    raise InputError(
+        reason_zh=f"图层无法清理:{failure[:200]}",
+        reason_en=f"the layer cannot be cleaned: {failure[:200]}",
+    )
 
 
 def inscribed_width(metric: Any) -> float:

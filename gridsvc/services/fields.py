@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gridsvc.codes import normalize_name
 from gridsvc.errors import Fault, RejectedRows
 from gridsvc.layers import LAYERS, Layer
+from gridsvc.ways import way
 
 LON = ("lon", "longitude", "lng", "long", "经度", "x", "x坐标", "经度x", "东经", "point_x",
        "coordx",
@@ -319,6 +320,6 @@ def missing_field(layer: Layer | str, field: str, columns: Sequence[str]) -> Fau
     return Fault(
         None, field, "",
         f"找不到必填字段(常用列名:{some})", f"no column holds this required field (known: {some})",
-        f"请用 --map {field}=列名 指明;文件的列:{listing}",
-        f"state it with --map {field}=COLUMN; columns of the file: {listing}",
+        f"请用 {way('map', f'{field}=列名')} 指明;文件的列:{listing}",
+        f"state it with {way('map', f'{field}=COLUMN')}; columns of the file: {listing}",
     )  # fmt: skip

@@ -12,7 +12,7 @@ import shapely
 
 from gridsvc.codes import CellCode
 from gridsvc.crs import STORAGE_EPSG, canonical_geometry, to_metric
-from gridsvc.errors import Fault, InputError, InvalidCode
+from gridsvc.errors import BadOption, Fault, InvalidCode
 from gridsvc.layers import CELLS, EXCLUSIONS
 from gridsvc.plan.version import CodeSystem
 from gridsvc.quality import RepairResult, repair
@@ -23,6 +23,7 @@ from gridsvc.services.import_parents import by_parent, hierarchy_columns, one_sp
 from gridsvc.services.import_shapes import no_area, polygons_of
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
 from gridsvc.types import Progress
+from gridsvc.ways import way
 
 AREA_LAYERS = ("communities", "subdistricts")
 _DUPLICATE = ("merge", "first")
@@ -207,9 +208,11 @@ def _code_system(
 ) -> CodeSystem:
     if options.number:
         if "free" in (options.code_system, scheme_system):
-            raise InputError(
-                reason="--number 只用于 15 位编码的网格体系 · "
-                "--number is for schemes of 15-digit codes"
+            raise BadOption(
+                option="number",
+                value="true",
+                reason_zh="只用于 15 位编码的网格体系",
+                reason_en="it is for schemes of 15-digit codes",
             )
         return "cn"
     if options.code_system != "auto":
@@ -249,8 +252,8 @@ def _check_codes(codes: pd.Series, reading: Reading) -> None:
                     str(code)[:80],
                     error.reason_zh,
                     error.reason_en,
-                    "请改正编码;外来图层可用 --code-system free",
-                    "correct the code; for foreign layers use --code-system free",
+                    "请改正编码;外来图层可用 {way:code_system=free}",
+                    "correct the code; for foreign layers use {way:code_system=free}",
                 )
             )
 
@@ -281,6 +284,7 @@ def _without_repeats(
             )
             continue
         first = int(table.index[found[0]]) + 1
+        merge, keep_one = way("decide", f"{code}=merge"), way("decide", f"{code}=first")
         for i in found[1:]:
             reading.faults.append(
                 Fault(
@@ -289,10 +293,9 @@ def _without_repeats(
                     code,
                     f"编码与第 {first} 行重复",
                     f"the code repeats row {first}",
-                    f"请改编码;若是同一网格的几块用 --decide {code}=merge,"
-                    f"只留第一行用 --decide {code}=first",
-                    f"give it another code; parts of one cell: --decide {code}=merge, "
-                    f"keep the first row only: --decide {code}=first",
+                    f"请改编码;若是同一网格的几块用 {merge},只留第一行用 {keep_one}",
+                    f"give it another code; parts of one cell: {merge}, "
+                    f"keep the first row only: {keep_one}",
                     refers=first,
                 )
             )

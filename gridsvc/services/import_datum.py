@@ -10,7 +10,9 @@ import shapely
 from gridsvc.crs import to_metric
 from gridsvc.datum import convert
 from gridsvc.errors import WrongCrs
+from gridsvc.phrases import length
 from gridsvc.types import Datum, FloatArray, IntArray, ObjectArray
+from gridsvc.ways import way
 
 _LEAST_SHIFT_M = 50.0
 _SPREAD = 0.25
@@ -62,19 +64,19 @@ def refuse_shifted(
         left[other] = float(np.median(np.hypot(*(_ground(tried, metric_epsg) - target).T)))
     best = min(left, key=lambda d: left[d])
     wind = _WINDS[round(float(np.degrees(np.arctan2(middle[1], middle[0]))) / 45.0) % 8]
-    zh = f"与现行方案同编码或同名的 {len(pairs)} 个网格相比,整体偏移约 {shift:.0f} 米"
+    zh = f"与现行方案同编码或同名的 {len(pairs)} 个网格相比,整体偏移约 {length(shift)}"
     zh += f"(向{wind[0]})"
     en = (
         f"compared with the same {len(pairs)} cells of the plan in force, everything is shifted "
-        f"by about {shift:.0f} m to the {wind[1]}"
+        f"by about {length(shift, 'en')} to the {wind[1]}"
     )
-    hint_zh = "请核对 --crs 与 --datum:没有一种已知基准能消除该偏移"
-    hint_en = "check --crs and --datum: no known datum makes the shift vanish"
+    hint_zh = "请核对 {way:crs} 与 {way:datum}:没有一种已知基准能消除该偏移"
+    hint_en = "check {way:crs} and {way:datum}: no known datum makes the shift vanish"
     if left[best] < _FITS_M:
         zh += f",像是把 {best.value} 当成 {datum.value}"
         en += f", as if {best.value} were read as {datum.value}"
-        hint_zh = f"请改用 --datum {best.value}(偏移降至 {left[best]:.1f} 米)"
-        hint_en = f"use --datum {best.value} (the shift falls to {left[best]:.1f} m)"
+        hint_zh = f"请改用 {way('datum', best.value)}(偏移降至 {left[best]:.1f} 米)"
+        hint_en = f"use {way('datum', best.value)} (the shift falls to {left[best]:.1f} m)"
     raise WrongCrs(
         crs=datum.value, reason_zh=zh, reason_en=en, hint_zh=hint_zh, hint_en=hint_en,
         shift_m=shift, datum=best.value if left[best] < _FITS_M else None,

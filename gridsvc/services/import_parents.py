@@ -19,6 +19,7 @@ from gridsvc.services.fields import missing_field
 from gridsvc.services.import_numbers import by_row
 from gridsvc.services.import_shapes import polygons_of
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
+from gridsvc.ways import way
 
 # A few cells across a border of communities are usual; a twentieth of all are not.
 UNCLEAR_SHARE = 0.05
@@ -72,8 +73,8 @@ def hierarchy_columns(
                             "",
                             "缺少上级",
                             "the parent is missing",
-                            "请补全,或用 --parent 给出上级图层",
-                            "fill it in, or give the parent layer with --parent",
+                            "请补全,或用 {way:parent} 给出上级图层",
+                            "fill it in, or give the parent layer with {way:parent}",
                         )
                     )
         table[column] = pd.Series(made, index=table.index, dtype=object)
@@ -114,10 +115,11 @@ def missing_parent(column: str, as_layer: str, reading: Reading) -> Fault:
         "",
         f"无法得知网格所属{zh}",
         f"nothing tells the {column[:-5]} of the cells",
-        f"请用 --map {column}=列名 指明、用 --parent 给出{zh}图层,"
-        f"或用 --set {column}=值;文件的列:{listing}",
-        f"name the column with --map {column}=COLUMN, give the parent layer with --parent, "
-        f"or a value with --set {column}=VALUE; columns of the file: {listing}",
+        f"请用 {way('map', f'{column}=列名')} 指明、用 {way('parent')} 给出{zh}图层,"
+        f"或用 {way('set', f'{column}=值')};文件的列:{listing}",
+        f"name the column with {way('map', f'{column}=COLUMN')}, give the parent layer with "
+        f"{way('parent')}, or a value with {way('set', f'{column}=VALUE')}; "
+        f"columns of the file: {listing}",
     )
 
 
@@ -224,9 +226,10 @@ def _require_fit(cells: gpd.GeoDataFrame, ambiguous: pd.DataFrame, options: Impo
     raise DecisionNeeded(
         reason_zh=f"上级图层 {name} 与网格不吻合:{len(unclear)} 个网格({share:.0%})跨两个上级,"
         f"例如 {unclear['code'].iloc[0]};上级图层按 {read_as} 读取,"
-        "请核对并用 --parent-datum 或 --parent-crs 指明;确认无误用 --decide parents=accept",
+        "请核对并用 {way:parent_datum} 或 {way:parent_crs} 指明;"
+        "确认无误用 {way:decide=parents=accept}",
         reason_en=f"the parent layer {name} does not fit the cells: {len(unclear)} of them "
         f"({share:.0%}) lie in two parents, for example {unclear['code'].iloc[0]}; it was read as "
-        f"{options.parent.crs}, {options.parent.datum}: state it with --parent-datum or "
-        "--parent-crs; if it is right use --decide parents=accept",
+        f"{options.parent.crs}, {options.parent.datum}: state it with "
+        "{way:parent_datum} or {way:parent_crs}; if it is right use {way:decide=parents=accept}",
     )

@@ -67,11 +67,10 @@ def placed_rows(
             f"数据范围 {west:.3f}, {south:.3f} 至 {east:.3f}, {north:.3f}",
             reason_en=f"none of {int(given.sum())} rows lies in plan {now.id}: "
             f"they span {west:.3f}, {south:.3f} to {east:.3f}, {north:.3f}",
-            hint_zh="方案范围 {:.3f}, {:.3f} 至 {:.3f}, {:.3f};请核对 --crs、--datum 和文件".format(
-                *cells
-            ),
-            hint_en="the plan spans {:.3f}, {:.3f} to {:.3f}, {:.3f}; check --crs, --datum "
-            "and the file".format(*cells),
+            hint_zh="方案范围 {:.3f}, {:.3f} 至 {:.3f}, {:.3f};".format(*cells)
+            + "请核对 {way:crs}、{way:datum} 和文件",
+            hint_en="the plan spans {:.3f}, {:.3f} to {:.3f}, {:.3f}; ".format(*cells)
+            + "check {way:crs}, {way:datum} and the file",
         )
     return placed
 

@@ -150,8 +150,8 @@ def _existing(work: UnitOfWork, reading: Reading, layer: Layer) -> None:
                     str(key)[:80],
                     "该编号已导入",
                     "a record of this key is there already",
-                    "要替换已有记录请用 --replace,否则删除该行或改用新编号",
-                    "use --replace to replace it, or remove the row or give it a new key",
+                    "要替换已有记录请用 {way:replace},否则删除该行或改用新编号",
+                    "use {way:replace} to replace it, or remove the row or give it a new key",
                 )
             )
 
@@ -195,7 +195,7 @@ def check_layer(as_layer: str, known: Iterable[str]) -> None:
     if as_layer not in names:
         listing = ", ".join(names)
         raise BadOption(
-            option="--as",
+            option="as",
             value=as_layer,
             reason_zh=f"可用 {listing}",
             reason_en=f"use one of {listing}",

@@ -14,6 +14,7 @@ from gridsvc.services.attributes import Reading
 from gridsvc.services.fields import UNIT_ID, column_key
 from gridsvc.services.ports import UnitOfWork
 from gridsvc.services.raw import ImportOptions, Note
+from gridsvc.ways import way
 
 
 def unit_ids(work: UnitOfWork, reading: Reading, options: ImportOptions) -> pd.DataFrame | None:
@@ -108,10 +109,10 @@ def class_codes(work: UnitOfWork, reading: Reading) -> None:
                     "unknown class",
                     f"相近的类别:{'、'.join(shown[:3])}"
                     if shown
-                    else f"{tip_zh}(gridsvc export classes)",
+                    else f"{tip_zh}({way('export', 'classes')})",
                     f"near ones: {', '.join(shown[:3])}"
                     if shown
-                    else "check the class code (gridsvc export classes)",
+                    else "check the class code ({way:export=classes})",
                 )
             )
         result.append(found)

@@ -11,6 +11,7 @@ from gridsvc.errors import Fault
 from gridsvc.layers import Layer
 from gridsvc.services.attributes import Reading
 from gridsvc.services.raw import ImportOptions, RawLayer
+from gridsvc.ways import way
 
 NEEDS_PLACE = ("points", "cases", "facilities")
 _POINT, _LINE = {0, 4}, {1, 2, 5}
@@ -38,8 +39,8 @@ def polygons_of(raw: RawLayer, reading: Reading, what: str) -> np.ndarray:
                 "",
                 f"表中没有图形(现有列:{listing})",
                 f"the table has no geometry (it has: {listing})",
-                "请给出 Shapefile、GeoPackage 等面图层,或用 --map wkt=列名 指明 WKT 列",
-                "give a polygon layer, or name a WKT column with --map wkt=COLUMN",
+                "请给出 Shapefile、GeoPackage 等面图层,或用 {way:map=wkt=列名} 指明 WKT 列",
+                "give a polygon layer, or name a WKT column with {way:map=wkt=COLUMN}",
             )
         )
         reading.refuse()
@@ -56,8 +57,8 @@ def polygons_of(raw: RawLayer, reading: Reading, what: str) -> np.ndarray:
                 kind,
                 f"文件是{zh},而 {what} 需要面",
                 f"the file holds {kind} features, {what} needs polygons",
-                "请换用面图层;测评点请用 --as points",
-                "give a polygon layer; for points use --as points",
+                "请换用面图层;测评点请用 {way:as=points}",
+                "give a polygon layer; for points use {way:as=points}",
             )
         )
         reading.refuse()
@@ -130,8 +131,8 @@ def no_area(
                 str(code or ""),
                 "网格面积为零",
                 "the cell has zero area",
-                f"请改正图形,或用 --decide {key}=drop 舍弃",
-                f"correct it, or drop it with --decide {key}=drop",
+                f"请改正图形,或用 {way('decide', f'{key}=drop')} 舍弃",
+                f"correct it, or drop it with {way('decide', f'{key}=drop')}",
             )
         )
     return pd.Series(drop, index=codes.index)
@@ -144,8 +145,8 @@ def record_shapes(reading: Reading, raw: RawLayer, layer: Layer) -> np.ndarray |
     rows = len(raw.frame)
     if not isinstance(raw.frame, gpd.GeoDataFrame):
         if layer.name in NEEDS_PLACE or layer.geometry == "line":
-            way = "请用 --map lon=列名 --map lat=列名(或 wkt=列名)指明坐标列,并给出 --datum"
-            out = "name them with --map lon=COLUMN --map lat=COLUMN (or wkt=COLUMN) and --datum"
+            way = "请用 {way:map=lon=列名|lat=列名}(或 wkt=列名)指明坐标列,并给出 {way:datum}"
+            out = "name them with {way:map=lon=COLUMN|lat=COLUMN} (or wkt=COLUMN) and {way:datum}"
             listing = ", ".join(reading.columns)
             reading.faults.append(
                 Fault(
@@ -173,8 +174,8 @@ def record_shapes(reading: Reading, raw: RawLayer, layer: Layer) -> np.ndarray |
                 found,
                 f"文件是{_shape_zh(found)},而 {layer.name} 需要{zh}",
                 f"the file holds {found} features, {layer.name} needs {en}",
-                "请确认 --as 的取值或换用正确的文件",
-                "check --as or give the right file",
+                "请确认 {way:as} 的取值或换用正确的文件",
+                "check {way:as} or give the right file",
             )
         )
         return geometry

@@ -12,6 +12,7 @@ from gridsvc.errors import Fault
 from gridsvc.services.attributes import Reading
 from gridsvc.services.ports import UnitOfWork
 from gridsvc.services.raw import ImportOptions
+from gridsvc.ways import way
 
 CASE_STATUS: dict[str, tuple[str, ...]] = {
     "reported": ("已上报", "上报", "待受理", "未处理", "待处理", "未结案", "open", "new"),
@@ -92,7 +93,7 @@ def _unknown(
         text[:80],
         problem[0],
         problem[1],
-        f"{'相近的' if close else '可用'}:{listing_zh};确为本地用值时用 --allow-unknown",
+        f"{'相近的' if close else '可用'}:{listing_zh};确为本地用值时用 {way('allow_unknown')}",
         f"{'near ones' if close else 'known'}: {listing_en}; "
-        "to keep a local value use --allow-unknown",
+        "to keep a local value use {way:allow_unknown}",
     )

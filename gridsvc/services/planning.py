@@ -276,10 +276,12 @@ def declare_territory(storage: Storage, scheme_id: str, territory: Any) -> GridS
     """
     shape = canonical_geometry(territory)
     if shape is None or shape.is_empty or shape.geom_type not in ("Polygon", "MultiPolygon"):
-        raise InputError(reason="辖区必须是面 / a territory must be a polygon")
+        raise InputError(reason_zh="辖区必须是面", reason_en="a territory must be a polygon")
     if not shape.is_valid:
         reason = shapely.is_valid_reason(shape)
-        raise InputError(reason=f"辖区几何无效 / the territory is not valid: {reason}")
+        raise InputError(
+            reason_zh=f"辖区几何无效:{reason}", reason_en=f"the territory is not valid: {reason}"
+        )
     with storage.unit_of_work() as work:
         scheme = replace(work.plans.scheme(scheme_id), territory=shape)
         work.plans.save_scheme(scheme)
@@ -299,7 +301,8 @@ def compare(work: UnitOfWork, old_id: str, new_id: str) -> PlanDiff:
     old, new = work.plans.get(old_id), work.plans.get(new_id)
     if old.scheme_id != new.scheme_id:
         raise ConflictError(
-            reason=f"方案属于不同体系 / the plans are of schemes {old.scheme_id}, {new.scheme_id}"
+            reason_zh=f"两个方案属于不同的网格体系:{old.scheme_id}、{new.scheme_id}",
+            reason_en=f"the plans are of different schemes: {old.scheme_id}, {new.scheme_id}",
         )
     scheme = work.plans.scheme(new.scheme_id)
     return diff_plans(
@@ -333,7 +336,10 @@ def _in_force(work: UnitOfWork, scheme_id: str) -> PlanVersion | None:
 
 def _require_aware(instant: datetime) -> None:
     if instant.tzinfo is None or instant.utcoffset() is None:
-        raise InputError(reason=f"时间缺少时区 / the instant has no time zone: {instant}")
+        raise InputError(
+            reason_zh=f"时间缺少时区:{instant}",
+            reason_en=f"the instant has no time zone: {instant}",
+        )
 
 
 def _require_revision(plan: PlanVersion, expected: int | None) -> None:
@@ -364,8 +370,9 @@ def _require_later(
         return
     given, earliest = _day(start, timezone), _day(last.effective_from, timezone)
     raise ConflictError(
-        reason=f"方案 {plan.id} 的生效时间 {given} 应晚于现行方案 {last.id} 的 {earliest} · "
-        f"it must take effect after {last.id}, in force since {earliest} ({timezone})"
+        reason_zh=f"方案 {plan.id} 的生效时间 {given} 应晚于现行方案 {last.id} 的 {earliest}",
+        reason_en=f"plan {plan.id} is to take effect on {given}; choose a date after {earliest}, "
+        f"since when {last.id} is in force ({timezone})",
     )
 
 

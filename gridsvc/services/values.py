@@ -241,8 +241,8 @@ def _year_last(
             more_en = f" ({len(pending)} rows)" if len(pending) > 1 else ""
             parsed.faults.append(Fault(
                 i + 1, name, text[:80], zh + more_zh, en + more_en,
-                "请用 --date-order mdy(月/日/年)或 dmy(日/月/年)说明",
-                "state it with --date-order mdy (month/day/year) or dmy (day/month/year)",
+                "请用 {way:date_order} 说明:月/日/年(mdy)或日/月/年(dmy)",
+                "state it with {way:date_order}: month/day/year (mdy) or day/month/year (dmy)",
             ))  # fmt: skip
             # One fault speaks for all of these rows: they are not empty on top of it.
             parsed.unread = [i + 1 for i, _, _ in pending]

@@ -179,7 +179,7 @@ def test_columns_of_places_and_constants_are_fields_of_the_form(client: TestClie
     table = f"编号,经,纬,名\nT1,{lon},{lat},样点\n".encode()
     refused = follow(client, upload(client, "t.csv", table, "points"))[-1]
     assert refused["state"] == "failed"
-    assert "--map" in json.dumps(refused["problem"])
+    assert "表单字段 mapping=" in json.dumps(refused["problem"], ensure_ascii=False)
     form: dict[str, Any] = {
         "mapping": '{"point_id": "编号", "name": "名", "lon": "经", "lat": "纬"}',
         "constants": json.dumps({"category": point["properties"]["category"]}),

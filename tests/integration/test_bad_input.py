@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 import pytest
 import shapely
 
+from api.surfaces import cli, http, page
 from geodata.reference import point_category_names
 from geodata.sources import open_source
 from gridsvc.errors import (
@@ -51,10 +52,11 @@ def refused(
     with pytest.raises(kind) as caught:
         act()
     for language in ("zh", "en"):
-        text = caught.value.text(language)
+        text = caught.value.text(language, cli)
         for word in words:
             assert word in text, (word, text)
-        assert "{" not in text
+        for speak in (cli, http, page):
+            assert "{way" not in caught.value.text(language, speak)
     assert contents(storage) == before
     return caught.value
 
@@ -78,7 +80,7 @@ def test_wrong_crs_of_points(city: Storage, tmp_path: Path) -> None:
 def test_empty_file(city: Storage, tmp_path: Path) -> None:
     for name, content in (("a.csv", ""), ("b.csv", CASES), ("c.geojson", "")):
         path = text(tmp_path, content, name)
-        refused(city, lambda p=path: run(city, p, "cases"), EmptySource, name)  # type: ignore[misc]
+        refused(city, partial(run, city, path, "cases"), EmptySource, name)
 
 
 def test_points_given_for_cells(city: Storage, tmp_path: Path) -> None:
@@ -265,7 +267,9 @@ def test_gap_too_wide_to_fill_unasked(tmp_path: Path) -> None:
     )
     path = save(frame, tmp_path / "gap.gpkg")
     refused(storage, lambda: run(storage, path, "cells"), InputError, "gap@")
-    assert run(storage, path, "cells", wide_gaps="fill").certificate.ok  # type: ignore[union-attr]
+    filled = run(storage, path, "cells", wide_gaps="fill").certificate
+    assert filled is not None
+    assert filled.ok
 
 
 def test_staff_may_lack_a_post_but_not_a_name(city: Storage, tmp_path: Path) -> None:
@@ -306,7 +310,7 @@ def test_rows_outside_are_kept_with_the_reason(city: Storage, tmp_path: Path) ->
         cases = work.records("cases").frame()
     # A point on the border belongs to the cell with the lowest code.
     assert cases.loc["2", "cell_code"] == "350404001001001"
-    assert np.isnan(cases.loc["4", "source_x"])
+    assert cases["source_x"].isna()["4"]
     assert cases.loc["6", "source_x"] == 217.6
 
 

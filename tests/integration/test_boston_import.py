@@ -55,6 +55,6 @@ def test_raw_reports(shared_data: Path, tmp_path: Path) -> None:
     assert len(short) == 3
     few = tmp_path / "few.csv"
     short[["CASE_ENQUIRY_ID", "OPEN_DT", "TYPE", "LATITUDE", "LONGITUDE"]].to_csv(few, index=False)
-    with pytest.raises(RejectedRows, match="--date-order mdy"):
+    with pytest.raises(RejectedRows, match="date_order: month/day/year"):
         import_layer(storage, open_source(few, datum="wgs84"), "cases", options, clock=clock)
     storage.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -41,7 +42,7 @@ def town() -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
     return cells, areas.set_geometry(wide, crs=4490)
 
 
-def outwards(shape: shapely.Geometry) -> np.ndarray:
+def outwards(shape: shapely.Polygon) -> np.ndarray:
     middle = np.array([117.615, 26.215])
     low = (np.asarray(shape.bounds[:2]) < middle - STEP).astype(float)
     return np.concatenate([-low, 1.0 - low])
@@ -57,14 +58,12 @@ def shifted(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return frame.set_geometry(shapely.transform(frame.geometry.to_numpy(), move), crs=4326)
 
 
-def wrong(
-    folder: Path, choices: ImportChoices, stated: Beside | None = None, **more: object
-) -> int:
+def wrong(folder: Path, choices: ImportChoices, stated: Beside | None = None, **more: Any) -> int:
     """Import and return how many cells got another community than theirs."""
     settings = Settings()
     storage = database(folder, f"city{len(list(folder.glob('*.db')))}")
     parent = choices.open_beside(folder / "areas.gpkg", settings, stated)
-    options = ImportOptions(parent=parent, **more)  # type: ignore[arg-type]
+    options = ImportOptions(parent=parent, **more)
     try:
         report = import_layer(
             storage, choices.open(folder / "cells.gpkg", settings), "cells", options,
@@ -99,7 +98,7 @@ def test_a_shifted_parent_layer_is_a_question(tmp_path: Path) -> None:
     shifted(areas).to_file(tmp_path / "areas.gpkg")
     with pytest.raises(DecisionNeeded, match=r"areas\.gpkg") as caught:
         wrong(tmp_path, ImportChoices())
-    assert "--parent-datum" in caught.value.text("en")
+    assert "parent_datum" in caught.value.text("en")
     assert wrong(tmp_path, ImportChoices(), Beside(datum="gcj02")) == 0
     accepted = wrong(tmp_path, ImportChoices(), decisions={"parents": "accept"}, title="2")
     assert accepted > 10

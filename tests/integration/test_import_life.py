@@ -69,16 +69,16 @@ def test_cells_and_points_on_both_back_ends(storage: Storage, tmp_path: Path) ->
     assert cells["area_m2"].between(1.105e6, 1.112e6).all()
 
 
-@pytest.mark.parametrize("stage", ["read", "check", "repair", "certify", "store"])
-def test_a_cancelled_import_keeps_nothing(tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize("at", ["read", "check", "repair", "certify", "store"])
+def test_a_cancelled_import_keeps_nothing(tmp_path: Path, at: str) -> None:
     made = database(tmp_path)
     raw = open_source(save(squares(), tmp_path / "c.gpkg"))
     seen: list[str] = []
 
-    def stop(name: str, done: float) -> None:
+    def stop(stage: str, done: float) -> None:
         assert 0.0 <= done <= 1.0
-        seen.append(name)
-        if name == stage or (stage == "repair" and len(seen) > 3):
+        seen.append(stage)
+        if stage == at or (at == "repair" and len(seen) > 3):
             raise Cancelled
 
     with pytest.raises(Cancelled):
@@ -90,7 +90,11 @@ def test_progress_never_runs_backwards(tmp_path: Path) -> None:
     made = database(tmp_path)
     raw = open_source(save(squares(), tmp_path / "c.gpkg"))
     steps: list[float] = []
-    import_layer(made, raw, "cells", progress=lambda _, done: steps.append(done))
+
+    def note(stage: str, done: float) -> None:
+        steps.append(done)
+
+    import_layer(made, raw, "cells", progress=note)
     assert steps == sorted(steps)
     assert steps[-1] == 1.0
 
@@ -113,7 +117,7 @@ def test_same_keys_again(storage: Storage, tmp_path: Path) -> None:
         with pytest.raises(RejectedRows) as caught:
             run(storage, path, "points", dry_run=dry_run)
         assert [(f.sheet_row, f.value) for f in caught.value.faults] == [(2, "1"), (3, "2")]
-        assert all("--replace" in f.way_out_zh for f in caught.value.faults)
+        assert all("{way:replace}" in f.way_out_zh for f in caught.value.faults)
     assert contents(storage) == before
     run(storage, write(tmp_path, POINTS.replace("甲", "丙")), "points", replace=True)
     with storage.unit_of_work() as work:
@@ -182,7 +186,7 @@ def test_exclusions_make_a_new_draft(tmp_path: Path) -> None:
         kept = work.plans.exclusions(str(report.plan_id))
     assert plans == {str(cells.plan_id): "discarded", str(report.plan_id): "draft"}
     assert kept["name"].tolist() == ["湖"]
-    with pytest.raises(ConflictError, match="--replace"):
+    with pytest.raises(ConflictError, match="replace"):
         run(made, tmp_path / "x.gpkg", "exclusions")
     # Once in force they stay registered for the next drawing of the same city.
     planning.publish(made, str(report.plan_id), FIRST_DAY, NOW)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import shapely
 
+from api.surfaces import cli
 from geodata.sources import open_source
 from gridsvc.datum import convert
 from gridsvc.errors import (
@@ -95,7 +96,7 @@ def test_ground_wide_beyond_the_territory_is_asked_and_names_the_way_out(
     assert "在现行辖区之外" in question.zh
     for language in ("zh", "en"):
         text = caught.value.text(language)
-        assert f"--decide {question.key}=trim" in text
+        assert f"decisions={question.key}=trim" in text
         assert "gridsvc scheme territory" in text
     trimmed = run(city, path, "cells", decisions={question.key: "trim"})
     assert trimmed.certificate is not None
@@ -126,7 +127,7 @@ def test_a_wrong_datum_is_recognised_by_the_plan_in_force(
         read("wgs84")
     assert caught.value.shift_m > 400
     assert f"像是把 {datum} 当成 wgs84" in caught.value.text("zh")
-    assert f"--datum {datum}" in caught.value.text("en")
+    assert f"datum={datum}" in caught.value.text("en")
     right = read(datum)
     assert right.certificate is not None
     assert right.certificate.ok
@@ -139,7 +140,7 @@ def test_messages_of_publication(city: Storage, tmp_path: Path) -> None:
         "方案 main-v1 已发布,2018-01-01 08:00:00 起生效;调整请导入新版本"
     )
     report = run(city, save(long_edges(), tmp_path / "same.gpkg"), "cells")
-    with pytest.raises(ConflictError, match="2017-06-01 ") as early:
+    with pytest.raises(ConflictError, match="2017-06-01;") as early:
         planning.publish(city, str(report.plan_id), datetime(2017, 5, 31, 16, tzinfo=UTC), NOW)
     assert "+00:00" not in early.value.text("zh")
     broken = long_edges().iloc[:3]
@@ -148,4 +149,4 @@ def test_messages_of_publication(city: Storage, tmp_path: Path) -> None:
         planning.publish(city, str(drawn.plan_id), NOW, NOW)
     assert "辖区未覆盖" in refused.value.text("zh")
     assert "uncovered_territory" not in refused.value.text("zh")
-    assert f"gridsvc check {drawn.plan_id} --findings" in refused.value.text("en")
+    assert f"gridsvc check {drawn.plan_id} --findings" in refused.value.text("en", cli)

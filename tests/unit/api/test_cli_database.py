@@ -89,7 +89,7 @@ def test_backup_and_restore(database: str, tmp_path: Path) -> None:
 def test_what_is_no_backup_is_refused(database: str, tmp_path: Path) -> None:
     run("upgrade")
     (tmp_path / "x").write_text("no backup")
-    with pytest.raises(StorageError, match="not a backup"):
+    with pytest.raises(StorageError, match="x is no backup"):
         run("restore", str(tmp_path / "x"))
 
 

@@ -51,7 +51,7 @@ def test_three_degree_zones(tmp_path: Path, epsg: int, easting: float) -> None:
         (4549, "EPSG:4490", "EPSG:4534"),
         (4490, "EPSG:4549", "EPSG:4490"),
         (4490, "EPSG:2232", "EPSG:4490"),
-        (3857, "EPSG:4548", "--crs"),
+        (3857, "EPSG:4548", " crs"),
     ],
 )
 def test_wrong_system_names_the_likely_one(
@@ -69,7 +69,7 @@ def test_swapped_axes_of_a_whole_layer(tmp_path: Path, epsg: int) -> None:
     frame = towns(epsg)
     frame.geometry = flip(frame.geometry.to_numpy())
     path = save(frame, tmp_path / "t.gpkg")
-    with pytest.raises(WrongCrs, match="--swap all"):
+    with pytest.raises(WrongCrs, match="swap=all"):
         open_source(path)
     raw = open_source(path, swap="all")
     assert raw.frame.geometry.x[0] == pytest.approx(LON, abs=1e-9)
@@ -82,7 +82,7 @@ def test_swapped_axes_of_single_rows(tmp_path: Path) -> None:
     with pytest.raises(RejectedRows) as caught:
         open_source(path)
     assert [f.row for f in caught.value.faults] == [2, 4]
-    assert "--swap rows" in caught.value.text("zh")
+    assert "swap=rows" in caught.value.text("zh")
     raw = open_source(path, swap="rows")
     assert np.allclose(raw.frame.geometry.y, LAT, atol=1e-9)
     assert any("2, 4" in n for n in raw.notes_zh)

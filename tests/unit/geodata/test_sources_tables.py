@@ -38,7 +38,7 @@ def test_csv_in_any_dress(tmp_path: Path, encoding: str, separator: str) -> None
 
 def test_coordinates_carry_a_datum(tmp_path: Path) -> None:
     path = save(tmp_path / "t.csv", "id,lon,lat\n1,117.6,26.2\n")
-    with pytest.raises(CrsMissing, match="--datum"):
+    with pytest.raises(CrsMissing, match="crs or datum"):
         open_source(path)
     inside = save(tmp_path / "u.csv", "id,lon,lat,坐标系\n1,117.6,26.2,GCJ-02\n")
     assert open_source(inside).datum == "gcj02"

@@ -25,10 +25,10 @@ DIALECTS = [
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("nonsense", "not a database URL"),
+        ("nonsense", "no database URL"),
         ("mysql://localhost/x", "unsupported database 'mysql'"),
-        ("sqlite://", "name a file"),
-        ("sqlite:///:memory:", "name a file"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
     ],
 )
 def test_other_urls_are_refused(url: str, reason: str) -> None:

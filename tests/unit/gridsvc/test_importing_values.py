@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.surfaces import cli
 from gridsvc.errors import RejectedRows
 from gridsvc.services import values
 from gridsvc.services.fields import SYNONYMS, column_key, match_fields
@@ -52,8 +53,8 @@ def test_year_last_needs_the_order(order: str, expected: datetime) -> None:
     column = pd.Series(["01/03/2015 04:40:58 PM"])
     bare = values.instants(column, "t", timezone=SHANGHAI)
     assert bare.values == [None]
-    assert "--date-order" in bare.faults[0].text("zh")
-    assert "--date-order" in bare.faults[0].text("en")
+    assert "date_order" in bare.faults[0].text("zh")
+    assert "--date-order" in bare.faults[0].text("en", cli)
     told = values.instants(column, "t", timezone=SHANGHAI, order=order)  # type: ignore[arg-type]
     assert told.values == [expected]
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pytest
@@ -62,7 +63,7 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
     found.dispose()
 
 
-def draft(storage: Storage, layer: gpd.GeoDataFrame, **options: object) -> PlanVersion:
+def draft(storage: Storage, layer: gpd.GeoDataFrame, **options: Any) -> PlanVersion:
     return planning.create_draft(storage, SCHEME, layer, at=T0, **options)
 
 
@@ -142,7 +143,7 @@ def test_a_version_cannot_begin_before_the_one_in_force(storage: Storage) -> Non
     planning.publish(storage, draft(storage, cells()).id, T0, T0)
     second = draft(storage, split())
     for start in (T0, T0 - DAY):
-        with pytest.raises(ConflictError, match="must take effect after main-v1"):
+        with pytest.raises(ConflictError, match="since when main-v1 is in force"):
             planning.publish(storage, second.id, start, T0)
     assert plans(storage)[second.id].status is PlanStatus.DRAFT
 

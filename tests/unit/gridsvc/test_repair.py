@@ -10,7 +10,7 @@ import pytest
 import shapely
 
 from gridsvc.crs import canonical_geometry, to_metric
-from gridsvc.errors import CrsMismatch, DecisionNeeded, InputError, RejectedRows
+from gridsvc.errors import CrsMismatch, DecisionNeeded, InputError, Language, RejectedRows
 from gridsvc.layers import EXCLUSIONS, normalize
 from gridsvc.quality import RepairResult, certify, repair
 from gridsvc.quality.discrepancy import Discrepancy, estimate_discrepancy
@@ -299,7 +299,7 @@ def test_a_projected_layer_is_accepted_and_one_without_crs_is_not() -> None:
         repair(projected.set_crs(None, allow_override=True))
 
 
-def not_a_number() -> Any:
+def not_a_number() -> shapely.Geometry:
     with np.errstate(invalid="ignore"):
         return shapely.from_wkt("POLYGON ((117 26, NaN 26, 117 27, 117 26))")
 
@@ -312,7 +312,7 @@ def not_a_number() -> Any:
         (not_a_number(), "NaN"),
     ],
 )
-def test_rows_that_cannot_be_cells_are_named(shape: Any, words: str) -> None:
+def test_rows_that_cannot_be_cells_are_named(shape: shapely.Geometry | None, words: str) -> None:
     cells = frame(four())
     geometry = cells.geometry.to_numpy().copy()
     geometry[2] = shape
@@ -338,7 +338,7 @@ def test_a_cell_of_zero_area_is_asked_about() -> None:
 
 
 def test_impossible_answers_are_refused() -> None:
-    with pytest.raises(InputError, match="unknown cell"):
+    with pytest.raises(InputError, match="no cell 'q'"):
         repair(frame(four()), decisions={"q": "drop"})
     with pytest.raises(InputError, match="keep_parts"):
         repair(frame(four()), decisions={"a": "burn"})
@@ -375,13 +375,16 @@ def test_questions_stand_one_per_line_with_what_to_type() -> None:
     result = repair(frame(shapes | copies))
     with pytest.raises(DecisionNeeded) as caught:
         result.require_decided()
-    for language, first, last in (("zh", "共 25 项", "另有 5 项"), ("en", "25 open", "5 more")):
+    expected: tuple[tuple[Language, str, str], ...] = (
+        ("zh", "共 25 项", "另有 5 项"), ("en", "25 open", "5 more"),
+    )  # fmt: skip
+    for language, first, last in expected:
         lines = caught.value.text(language).splitlines()
         assert first in lines[0]
         assert last in lines[-1]
         assert len(lines) == 22
         for question, line in zip(result.decisions_needed, lines[1:-1], strict=False):
-            assert all(f"--decide {question.key}={o}" in line for o in question.options)
+            assert all(f"decisions={question.key}={o}" in line for o in question.options)
             assert "()" not in line
             assert "()" not in line
             assert f"({question.key})" not in line

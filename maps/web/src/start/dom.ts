@@ -14,7 +14,10 @@ export function say(key: string, fields: Record<string, string | number> = {}): 
     name in fields ? String(fields[name]) : whole);
 }
 
-export const headers = { accept: "application/json", "accept-language": language };
+// The last one asks for ways out as the labels of this page call them.
+export const headers = {
+  accept: "application/json", "accept-language": language, "gridsvc-surface": "page",
+};
 
 export function show(
   output: HTMLElement, kind: Kind, title: string, rows: [string, string][] = [],

@@ -3,11 +3,13 @@ import { failed, h, headers, language, moment, say, show, showProblem, type Json
 
 const OVER = ["done", "failed", "cancelled"];
 
-/** "field=column" on each line, as the JSON object that the service takes. */
-function pairs(text: string): string {
+const PAIRS = ["mapping", "constants", "decisions"];
+
+/** "field=column" on each line, as the JSON object that the service takes; codes may hold "=". */
+function pairs(text: string, codes: boolean): string {
   const found: Record<string, string> = {};
   for (const line of text.split(/\r?\n/)) {
-    const at = line.indexOf("=");
+    const at = codes ? line.lastIndexOf("=") : line.indexOf("=");
     if (at > 0) found[line.slice(0, at).trim()] = line.slice(at + 1).trim();
   }
   return Object.keys(found).length ? JSON.stringify(found) : "";
@@ -17,8 +19,8 @@ function bodyOf(form: HTMLFormElement): FormData {
   const body = new FormData();
   for (const [name, value] of new FormData(form)) {
     if (value instanceof File ? !value.name : !value.trim()) continue;
-    if (name === "mapping" || name === "decisions") body.append(name, pairs(String(value)));
-    else body.append(name, value);
+    const listed = PAIRS.includes(name);
+    body.append(name, listed ? pairs(String(value), name === "decisions") : value);
   }
   return body;
 }

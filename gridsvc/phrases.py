@@ -1,0 +1,82 @@
+"""Words that texts share: kinds of things, states, distances."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Language = Literal["zh", "en"]
+
+KINDS: dict[str, tuple[str, str]] = {
+    "plan": ("方案", "plan"),
+    "scheme": ("网格体系", "grid scheme"),
+    "cell": ("网格", "cell"),
+    "community": ("社区", "community"),
+    "subdistrict": ("街道", "subdistrict"),
+    "batch": ("导入批次", "import"),
+    "job": ("任务", "job"),
+    "point": ("测评点位", "evaluation point"),
+    "case": ("案件", "case"),
+    "duty": ("责任分工", "duty"),
+    "record": ("记录", "record"),
+    "cells": ("网格", "cell"),
+    "communities": ("社区", "community"),
+    "subdistricts": ("街道", "subdistrict"),
+    "exclusions": ("例外区域", "exclusion"),
+    "streets": ("道路", "street"),
+    "points": ("测评点位", "evaluation point"),
+    "cases": ("案件", "case"),
+    "units": ("单位", "unit"),
+    "staff": ("人员", "member of staff"),
+    "duties": ("责任分工", "duty"),
+    "visits": ("走访记录", "visit"),
+    "classes": ("问题类别", "issue class"),
+    "facilities": ("城市部件", "facility"),
+}
+# State of a plan or job: how it is now, and what would be done to bring it there.
+NOW: dict[str, tuple[str, str]] = {
+    "draft": ("是草稿", "is a draft"),
+    "in_review": ("正在审查", "is in review"),
+    "published": ("已发布", "is published"),
+    "superseded": ("已被新版本取代", "is superseded by a later version"),
+    "discarded": ("已废弃", "is discarded"),
+    "queued": ("正在排队", "is queued"),
+    "running": ("正在进行", "is running"),
+    "done": ("已完成", "is done"),
+    "failed": ("已失败", "has failed"),
+    "cancelled": ("已取消", "is cancelled"),
+}
+DEED: dict[str, tuple[str, str]] = {
+    "draft": ("退回草稿", "taken back to draft"),
+    "in_review": ("提交审查", "handed in for review"),
+    "published": ("发布", "published"),
+    "superseded": ("被取代", "superseded"),
+    "discarded": ("废弃", "discarded"),
+    "cancelled": ("取消", "cancelled"),
+}
+
+
+def phrase(table: dict[str, tuple[str, str]], key: Any, language: Language) -> str:
+    """Return the words for a key in one language, the key itself where there are none."""
+    pair = table.get(str(key))
+    return str(key) if pair is None else pair[0 if language == "zh" else 1]
+
+
+def length(metres: float, language: Language = "zh", digits: int = 0) -> str:
+    """Return a distance in metres below 1 km, else in kilometres with one digit.
+
+    Parameters
+    ----------
+    metres : float
+    language : {"zh", "en"}
+    digits : int
+        Digits after the point of metres.
+
+    Examples
+    --------
+    >>> length(85.2), length(85.2, "en", 1), length(999.96, "en", 1), length(12_340)
+    ('85 米', '85.2 m', '1.0 km', '12.3 千米')
+    """
+    metric, kilo = ("米", "千米") if language == "zh" else ("m", "km")
+    if round(metres, digits) < 1000:
+        return f"{metres:.{digits}f} {metric}"
+    return f"{metres / 1000:,.1f} {kilo}"
