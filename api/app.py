@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,6 +30,7 @@ from api.locate.routes import router as locate_router
 from api.logs import configure_logs
 from api.maps.routes import router as maps_router
 from api.middleware import BodyLimit, HostCheck, RequestContext
+from api.parameters import only_what_is_read
 from api.patrols.routes import router as patrols_router
 from api.plans.routes import router as plans_router
 from api.points.routes import router as points_router
@@ -146,6 +147,7 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(only_what_is_read)],
     )
     app.state.language = chosen.grid.language
     for router in ROUTERS:

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic.json_schema import models_json_schema
 
 import maps
+from api.parameters import RepeatedParameter, UnknownParameter
 from api.problems import (
     BASE,
     MEDIA_TYPE,
@@ -79,6 +80,7 @@ def openapi_builder(app: FastAPI) -> Callable[[], dict[str, Any]]:
         for operations in document["paths"].values():
             for method in _METHODS:
                 if method in operations:
+                    _language_last(operations[method])
                     _declare_common_errors(operations[method], method)
                     _errors_as_problems(operations[method])
         for unused in ("HTTPValidationError", "ValidationError"):
@@ -89,9 +91,16 @@ def openapi_builder(app: FastAPI) -> Callable[[], dict[str, Any]]:
     return build
 
 
+def _language_last(operation: dict[str, Any]) -> None:
+    """Put what every operation has behind what is its own."""
+    operation.get("parameters", []).sort(key=lambda one: one["name"] == "lang")
+
+
 def _declare_common_errors(operation: dict[str, Any], method: str) -> None:
     """Declare what the layers in front of every route may answer."""
-    common: tuple[type[GridsvcError], ...] = (UnknownHost, NulCharacter, InternalError)
+    common: tuple[type[GridsvcError], ...] = (
+        UnknownHost, NulCharacter, UnknownParameter, RepeatedParameter, InternalError,
+    )  # fmt: skip
     if method != "get":
         common += (ForeignOrigin, UploadTooLarge)
     responses = operation.setdefault("responses", {})

@@ -7,7 +7,14 @@ be one to another question.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from fastapi import Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.params import Form
+from fastapi.routing import APIRoute
 
 from api.problems import TABLE, Kind
 from gridsvc.errors import InputError
@@ -18,7 +25,7 @@ LANGUAGES = ("zh", "en")
 _SHOWN = 40
 _ALIKE = (
     {"at", "date", "time", "datetime", "instant", "timestamp", "when", "as_of"},
-    {"since", "from", "start", "after", "begin", "start_date", "date_from", "updated_since"},
+    {"since", "from", "start", "begin", "start_date", "date_from", "updated_since"},
     {"until", "to", "end", "before", "end_date", "date_to", "till"},
     {"after", "offset", "page", "cursor", "skip", "token"},
     {"limit", "count", "size", "per_page", "page_size", "max", "top", "first", "rows"},
@@ -120,3 +127,48 @@ def check_names(given: Sequence[str], known: Iterable[str], repeatable: Iterable
         if name in seen and name not in several:
             raise RepeatedParameter(field=name, count=given.count(name))
         seen.add(name)
+
+
+async def only_what_is_read(
+    request: Request,
+    lang: Annotated[
+        Literal["zh", "en"] | None,
+        Query(description="Language of texts and problems; otherwise `Accept-Language` decides."),
+    ] = None,
+) -> None:
+    """Refuse parameters and form fields that the route does not declare (``dependencies=``).
+
+    What is known is read from the route itself. A page that is not part of the documented
+    interface takes whatever is put behind its address: links that are passed on by messengers
+    carry marks of their own, and such a page answers no question that they could change.
+
+    Raises
+    ------
+    UnknownParameter, RepeatedParameter
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute) or not route.include_in_schema:
+        return
+    asked = [name for name, _ in request.query_params.multi_items()]
+    known = dict(_takes(route.dependant, "query_params"), lang=False)
+    check_names(asked, known, [name for name, several in known.items() if several])
+    if any(isinstance(p.field_info, Form) for p in route.dependant.body_params):
+        form = await request.form()
+        fields = dict(_takes(route.dependant, "body_params"))
+        repeatable = [name for name, several in fields.items() if several]
+        check_names([name for name, _ in form.multi_items()], fields, repeatable)
+
+
+def _takes(dependant: Dependant, kind: str) -> Iterator[tuple[str, bool]]:
+    """Yield the names that a route and what it depends on read, and whether as a list."""
+    for field in getattr(dependant, kind):
+        yield field.alias, _is_list(field.field_info.annotation)
+    for below in dependant.dependencies:
+        yield from _takes(below, kind)
+
+
+def _is_list(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType, Annotated):
+        return any(_is_list(part) for part in get_args(annotation))
+    return origin in (list, tuple, set, frozenset)

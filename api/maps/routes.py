@@ -64,17 +64,6 @@ _STRICT = (
 )
 
 
-_ANY = ("plan", "at", "language", "lang", "datum")
-_FOCUS = (*_ANY, "cell", "community")
-PARAMETERS = {
-    "coverage": _FOCUS,
-    "hotspot": (*_FOCUS, "since", "until", "class", "denominator", "set_aside"),
-    "patrol": (*_FOCUS, "subdistrict", "inspectors", "window", "seed"),
-    "plan": _FOCUS,
-}
-"""What each map reads of its address, besides ``download``."""
-
-
 def page_language(request: Request) -> Language:
     """Return the language of a page: ``?language=``, then what any request may say."""
     asked = request.query_params.get("language", "")
@@ -316,9 +305,8 @@ def _serve(
 ) -> Response:
     language = page_language(request)
     settings = services.settings.map
-    # Only what the map reads: any other parameter would draw the same map once more.
-    asked = dict(request.query_params)
-    address = [(name, asked[name]) for name in PARAMETERS[kind] if name in asked]
+    # In any order it is the same map; what no map reads was refused (``api.parameters``).
+    address = sorted((k, v) for k, v in request.query_params.items() if k != "download")
     key = PageCache.key(
         services.storage.url, services.storage.version_stamp(), asset_version(), plan.id, kind,
         language, download, parts, settings.tile_url, settings.tile_datum,

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
@@ -27,6 +28,10 @@ load_all_checks()
 # Streams do not end by themselves; uploads start work and have tests of their own.
 LEFT_OUT = r"^/api/v1/(jobs/\{job_id\}/events|imports)$"
 COSTLY = r"/(analysis|patrols|maps|findings|exports)|^/maps"
+UNDECLARED = st.one_of(
+    st.sampled_from(["class", "category", "from", "Limit", "cell ", "lon[]", "_", "bbox-crs"]),
+    st.text(min_size=1, max_size=12),
+)
 NOT_MEANT = CHECKS.get_by_names(["positive_data_acceptance", "negative_data_rejection"])
 
 
@@ -81,6 +86,44 @@ def failures(schema: Any, wanted: Callable[[str], bool], examples: int) -> list[
     return found
 
 
+def answered_unasked(schema: Any, examples: int) -> list[str]:
+    """Add a parameter that is not declared to generated requests; return what was not refused."""
+    found: list[str] = []
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if re.search(LEFT_OUT, operation.path):
+            continue
+        declared = {one.name for one in operation.query}
+        named: list[str] = []
+
+        @effort(examples)
+        @given(case=operation.as_strategy(), name=UNDECLARED, value=st.text(max_size=5))
+        def refuses(case: Any, name: str, value: str) -> None:
+            if name in declared:  # noqa: B023
+                return
+            case.query = {**(case.query or {}), name: value}
+            response = case.call_and_validate(excluded_checks=NOT_MEANT)
+            problem = response.json()
+            if response.status_code < 400:
+                found.append(f"{operation.label}: {name!r} was passed over")  # noqa: B023
+            elif problem["type"] == "/problems/unknown-parameter":
+                assert problem["field"] == name[:40]
+                named.append(name)  # noqa: B023
+
+        try:
+            refuses()
+        except FailureGroup as group:
+            found += [f"{operation.label}: {failure}" for failure in group.exceptions]
+        if not named:
+            found.append(f"{operation.label}: no undeclared parameter was named")
+    return found
+
+
+def test_undeclared_parameters_are_refused(api_schema: Any) -> None:
+    found = answered_unasked(api_schema, 5)
+    assert not found, "\n".join(found)
+
+
 def test_answers_are_as_declared(api_schema: Any) -> None:
     found = failures(api_schema, lambda path: not re.search(COSTLY, path), 12)
     assert not found, "\n".join(found)
@@ -95,4 +138,5 @@ def test_costly_answers_are_as_declared(api_schema: Any) -> None:
 def test_answers_are_as_declared_at_length(api_schema: Any) -> None:
     found = failures(api_schema, lambda path: not re.search(COSTLY, path), 150)
     found += failures(api_schema, lambda path: bool(re.search(COSTLY, path)), 10)
+    found += answered_unasked(api_schema, 60)
     assert not found, "\n".join(found)

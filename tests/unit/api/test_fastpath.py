@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from api.app import create_app
 from api.bootstrap import Services
+from api.fastpath import PARAMETERS
 from api.locate.schemas import LocateAnswer
+from api.settings import Settings
 from gridsvc.datum import convert
 from gridsvc.errors import StorageError
 from gridsvc.services.answers import assemble
@@ -142,6 +145,60 @@ def test_bad_queries_say_what_is_wrong(
 ) -> None:
     document = problem(client.get(f"{PATH}?{query}"), 422, slug)
     assert word in document["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "meant"),
+    [
+        ("class=0101", "class", "category"),
+        ("Accuracy=5", "Accuracy", "accuracy"),
+        ("acuracy=5", "acuracy", "accuracy"),
+        ("crs=4490", "crs", "datum"),
+        ("foo", "foo", None),
+        ("=5", "", None),
+        ("%63lass=1", "class", "category"),
+        ("c+t=1", "c t", None),
+    ],
+)
+@pytest.mark.parametrize("fast", [True, False])
+def test_unknown_parameters_are_named_with_those_that_are_known(
+    tmp_path: Path, query: str, name: str, meant: str | None, fast: bool
+) -> None:
+    with serve(tmp_path, fast=fast) as (client, _):
+        for address in (f"lon=117.605&lat=26.205&{query}", f"{query}&lat=26.205&lon=117.605"):
+            document = problem(client.get(f"{PATH}?{address}"), 422, "unknown-parameter")
+            assert document["field"] == name
+            assert f"“{name}”" in document["detail"]
+            assert sorted(document["known"]) == sorted(PARAMETERS)
+            if meant is not None:
+                assert document["known"][0] == meant
+
+
+@pytest.mark.parametrize("query", ["lat=26.205", "category=0101&category=0102", "lang=zh&lang=en"])
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_parameter_given_twice_is_refused(tmp_path: Path, query: str, fast: bool) -> None:
+    with serve(tmp_path, fast=fast) as (client, _):
+        answer = client.get(f"{PATH}?lon=117.605&lat=26.205&{query}")
+        document = problem(answer, 422, "repeated-parameter")
+        assert document["field"] == query.partition("=")[0]
+        assert document["count"] == 2
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_language_is_a_parameter_as_everywhere(tmp_path: Path, fast: bool) -> None:
+    with serve(tmp_path, fast=fast) as (client, _):
+        place = "lon=117.605&lat=26.205"
+        assert client.get(f"{PATH}?{place}&lang=en").status_code == 200
+        assert client.get(f"{PATH}?{place}&").status_code == 200
+        wrong = problem(client.get(f"{PATH}?lang=fr&{place}"), 422, "invalid-request")
+        assert "lang" in str(wrong)
+        english = problem(client.get(f"{PATH}?{place}&lang=en&x=1"), 422, "unknown-parameter")
+        assert english["detail"].startswith("there is no parameter 'x'; this address knows: ")
+
+
+def test_the_documented_parameters_are_those_that_are_read() -> None:
+    documented = create_app(Settings()).openapi()["paths"][PATH]["get"]["parameters"]
+    assert {one["name"] for one in documented} == set(PARAMETERS)
 
 
 def test_language_of_problems(client: TestClient) -> None:
