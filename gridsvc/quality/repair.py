@@ -16,8 +16,9 @@ import numpy as np
 import shapely
 
 from gridsvc.crs import STORAGE_EPSG, require_geographic
-from gridsvc.errors import CrsMismatch, Fault, InputError, RejectedRows
+from gridsvc.errors import BadOption, CrsMismatch, Fault, RejectedRows
 from gridsvc.quality.discrepancy import estimate_discrepancy
+from gridsvc.quality.repair_account import finished
 from gridsvc.quality.repair_result import RepairResult
 from gridsvc.quality.repair_steps import RepairSteps, WideGaps
 from gridsvc.types import Progress, no_progress
@@ -78,7 +79,12 @@ def repair(
     """
     for name, value in (("snap_m", snap_m), ("fill_width_m", fill_width_m)):
         if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(reason=f"{name}={value}")
+            raise BadOption(
+                option=name,
+                value=value,
+                reason_zh="应为大于 0 的米数",
+                reason_en="give metres, more than 0",
+            )
     work = RepairSteps(_geographic(layer), metric_epsg, exclusions, decisions or {})
     progress("valid", 0.0)
     work.make_valid()
@@ -102,7 +108,7 @@ def repair(
     work.ensure_valid()
     work.refit(fill, wide_gaps)
     progress("log", 0.8)
-    result = work.result(discrepancy.metres, snap)
+    result = finished(work, discrepancy.metres, snap)
     progress("done", 1.0)
     return result
 

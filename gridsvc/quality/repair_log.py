@@ -1,21 +1,22 @@
-"""The log of a repair: one row per change, each with its place, areas, width, gainer and reason."""
+"""The log of a repair: one row per change, with its place, areas, width, gainer and reason."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
-from gridsvc.crs import STORAGE_EPSG, to_metric
-from gridsvc.quality.shapes import inside_of, polygonal
-from gridsvc.types import FloatArray, IntArray, ObjectArray
+from gridsvc.crs import STORAGE_EPSG
+from gridsvc.types import ObjectArray
 
 REASONS: dict[str, tuple[str, str]] = {
     "made_valid": ("几何自相交或无效,已按面结构修正", "the shape was invalid and was made valid"),
     "lines_dropped": ("几何中混有线或点,已去除", "lines or points among the polygons were dropped"),
+    "dropped": ("按决定删除该网格", "the cell was dropped by decision"),
+    "gap_excluded": ("较宽的空洞,登记为例外区", "a wide gap, registered as an exclusion"),
     "overlap_resolved": (
         "与其他网格重叠,划给公共边界较长的一方",
         "overlapped another cell; given to the one with the longer shared border",
@@ -30,224 +31,163 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "snapped": ("节点捕捉使边界微移", "the border moved a little by snapping its vertices"),
     "trimmed": ("移到网格之外(辖区外或捕捉所致)", "left outside all cells (territory or snapping)"),
-    "gap_excluded": ("较宽的空洞,登记为例外区", "a wide gap, registered as an exclusion"),
-    "dropped": ("按决定删除该网格", "the cell was dropped by decision"),
+    "ring_removed": ("一圈边界(部件或内洞)已去除", "a ring of the border (a part or hole) is gone"),
+    "spike_removed": ("没有宽度的尖刺,已去除", "a spike without width was taken off"),
+    "duplicate_removed": ("重复的节点,已去除", "a vertex that repeated the one before was removed"),
+    "vertex_removed": ("直边上多余的节点,已去除", "a vertex on a straight border was taken out"),
+    "node_inserted": (
+        "边界上补入节点,与相邻边界的节点相接",
+        "a node was put on the border, to meet a node of a border next to it",
+    ),
+    "vertices_moved": (
+        "边界节点移位,线段由旧位置指向新位置",
+        "vertices of the border moved; each line leads from the old place to the new one",
+    ),
 }
-_LEAST_ROW_M2 = 0.01
-_HAIR_DEG = 1e-8
-COLUMNS = (
-    "action", "code", "area_m2", "area_before_m2", "area_after_m2", "width_m", "gained_by",
-    "reason_zh", "reason_en",
+MOVES = (
+    "overlap_resolved", "gap_filled", "transferred", "snapped", "trimmed", "vertex_removed",
+    "node_inserted",
 )  # fmt: skip
+"""Actions whose areas make up the moved area."""
+COLUMNS = (
+    "action", "code", "area_m2", "lost_m2", "gained_m2", "area_before_m2", "area_after_m2",
+    "width_m", "shift_m", "vertices", "gained_by", "reason_zh", "reason_en",
+)  # fmt: skip
+_NAN = float("nan")
 
 
 class RepairLog:
     """Rows of a repair log, in the order in which they are written."""
 
     def __init__(self) -> None:
-        self._rows: list[dict[str, Any]] = []
+        self._chunks: list[dict[str, Any]] = []
 
-    def add(
+    def add(self, action: str, code: str, geometry: Any, **values: Any) -> None:
+        """Append one row; see ``extend`` for the values."""
+        shape = np.empty(1, dtype=object)
+        shape[0] = geometry
+        detail = values.pop("detail", "")
+        gained_by = values.pop("gained_by", None)
+        self.extend([action], [code], shape, gained_by=[gained_by], detail=[detail], **values)
+
+    def extend(
         self,
-        action: str,
-        code: str,
-        geometry: Any,
+        action: Sequence[str],
+        code: Sequence[str],
+        geometry: ObjectArray,
         *,
-        area: float = 0.0,
-        before: float = float("nan"),
-        after: float = float("nan"),
-        width: float = float("nan"),
-        gained_by: str | None = None,
-        detail: str = "",
+        area: Any = 0.0,
+        lost: Any = 0.0,
+        gained: Any = 0.0,
+        before: Any = _NAN,
+        after: Any = _NAN,
+        width: Any = _NAN,
+        shift: Any = _NAN,
+        vertices: Any = 0,
+        gained_by: Sequence[str | None] | None = None,
+        detail: Sequence[str] | None = None,
     ) -> None:
-        """Append one row; areas in m², width in metres, geometry in EPSG:4490."""
-        zh, en = REASONS[action]
-        self._rows.append(
+        """Append rows; numbers may be one for all.
+
+        Parameters
+        ----------
+        action, code : sequences of str
+        geometry : array of geometry
+            Where, EPSG:4490.
+        area : float or array
+            Size of the piece, m².
+        lost, gained : float or array
+            What the cell ``code`` lost and the cell ``gained_by`` gained, m².
+        before, after : float or array
+            Area of the cell ``code``, m².
+        width, shift : float or array
+            Mean width of the piece, longest way of a vertex, metres.
+        vertices : int or array
+            Vertices put in, taken out or moved.
+        gained_by, detail : sequences of str, optional
+            Who gained; what is added to the reason.
+        """
+        if not len(action):
+            return
+        count = len(action)
+        more = [""] * count if detail is None else list(detail)
+        reasons = [REASONS[a] for a in action]
+        numbers = {
+            "area_m2": area, "lost_m2": lost, "gained_m2": gained, "area_before_m2": before,
+            "area_after_m2": after, "width_m": width, "shift_m": shift,
+        }  # fmt: skip
+        self._chunks.append(
             {
-                "action": action,
-                "code": code,
-                "area_m2": area,
-                "area_before_m2": before,
-                "area_after_m2": after,
-                "width_m": width,
-                "gained_by": gained_by,
-                "reason_zh": f"{zh}:{detail}" if detail else zh,
-                "reason_en": f"{en}: {detail}" if detail else en,
+                "action": list(action),
+                "code": list(code),
+                **{n: np.broadcast_to(np.asarray(v, float), count) for n, v in numbers.items()},
+                "vertices": np.broadcast_to(np.asarray(vertices, np.int64), count),
+                "gained_by": [None] * count if gained_by is None else list(gained_by),
+                "reason_zh": [
+                    f"{r[0]}:{d}" if d else r[0] for r, d in zip(reasons, more, strict=True)
+                ],
+                "reason_en": [
+                    f"{r[1]}: {d}" if d else r[1] for r, d in zip(reasons, more, strict=True)
+                ],
                 "geometry": geometry,
             }
         )
 
     def frame(self) -> gpd.GeoDataFrame:
         """Return the log with columns ``COLUMNS`` and geometry, EPSG:4490."""
-        table = pd.DataFrame({c: [r[c] for r in self._rows] for c in COLUMNS})
-        for column in COLUMNS:
-            number = column.endswith(("_m2", "_m"))
-            table[column] = table[column].astype("float64" if number else "str")
-        shapes = np.array([r["geometry"] for r in self._rows], dtype=object)
-        return gpd.GeoDataFrame(table, geometry=shapes, crs=STORAGE_EPSG)
+        columns: dict[str, Any] = {}
+        for name in COLUMNS:
+            if name == "vertices" or name.endswith(("_m2", "_m")):
+                kind = "int64" if name == "vertices" else "float64"
+                parts = [np.empty(0), *(c[name] for c in self._chunks)]
+                columns[name] = np.concatenate(parts).astype(kind)
+            else:
+                texts = [v for c in self._chunks for v in c[name]]
+                columns[name] = pd.Series(texts, dtype="str")
+        shapes = np.concatenate([np.empty(0, dtype=object), *(c["geometry"] for c in self._chunks)])
+        return gpd.GeoDataFrame(pd.DataFrame(columns), geometry=shapes, crs=STORAGE_EPSG)
 
 
-def compare(
-    codes: list[str],
-    before: ObjectArray,
-    after: ObjectArray,
-    sizes: tuple[FloatArray, FloatArray],
-    filled: ObjectArray,
-    metric_epsg: int,
-    log: RepairLog,
-) -> float:
-    """Log every piece of ground that changed hands and return their area in m².
+def moved_area(log: gpd.GeoDataFrame) -> float:
+    """Return the area in m² that changed its owner, lost it or got one: the sum over the rows."""
+    return float(log.loc[log["action"].isin(MOVES), "area_m2"].sum())
 
-    Parameters
-    ----------
-    codes : list of str
-    before, after : arrays of valid polygons in EPSG:4490, ``None`` where there is none
-    sizes : pair of float arrays
-        Areas of the cells before and after, m².
-    filled : array of Polygon
-        Gaps that were filled on purpose.
-    metric_epsg : int
-    log : RepairLog
+
+def summary(log: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the log by action: rows, cells, vertices, area, largest width and shift.
 
     Returns
     -------
-    float
-        Area that lost its owner or changed it, plus area that had no owner and got one.
+    list of dict
+        ``action, rows, cells, vertices, area_m2, width_m, shift_m, reason_zh, reason_en``, ready
+        for JSON, in the order of ``REASONS``; ``None`` where an action has no width or shift.
     """
-    size_before, size_after = sizes
-    changed = _changed(before, after)
-    lost, loser, taker = _split(*_pieces(before[changed], after[changed], changed), after)
-    lost_area, lost_width = _sizes(lost, metric_epsg)
-    was_there = _covers(lost, before, taker)
-    small = lost_area < _LEAST_ROW_M2
-    for k in np.flatnonzero(~small):
-        i, j = int(loser[k]), int(taker[k])
-        if j < 0:
-            name = "trimmed"
-        elif was_there[k]:
-            name = "overlap_resolved"
-        else:
-            name = "snapped" if lost_width[k] < 0.5 else "transferred"
-        log.add(
-            name, codes[i], lost[k], area=float(lost_area[k]),
-            before=float(size_before[i]), after=float(size_after[i]),
-            width=float(lost_width[k]), gained_by=codes[j] if j >= 0 else None,
-        )  # fmt: skip
-    won, winner, holder = _split(*_pieces(after[changed], before[changed], changed), before)
-    won, winner = won[holder < 0], winner[holder < 0]
-    won_area, won_width = _sizes(won, metric_epsg)
-    gaps = shapely.STRtree(filled) if len(filled) else None
-    for k in np.flatnonzero(won_area >= _LEAST_ROW_M2):
-        i = int(winner[k])
-        hit = gaps is not None and len(gaps.query(inside_of(won[k]), "intersects"))
-        log.add(
-            "gap_filled" if hit or won_width[k] >= 0.1 else "snapped", codes[i], won[k],
-            area=float(won_area[k]), before=float(size_before[i]), after=float(size_after[i]),
-            width=float(won_width[k]), gained_by=codes[i],
-        )  # fmt: skip
-    _log_rest(codes, lost, loser, small, lost_area, size_before, size_after, log)
-    return float(lost_area.sum() + won_area.sum())
+    found = []
+    for action, rows in log.groupby("action", sort=False):
+        zh, en = REASONS.get(str(action), ("", ""))
+        found.append(
+            {
+                "action": str(action),
+                "rows": len(rows),
+                "cells": int(rows.loc[rows["code"] != "", "code"].nunique()),
+                "vertices": _total(rows, "vertices", int),
+                "area_m2": _total(rows, "area_m2", float),
+                "width_m": _largest(rows, "width_m"),
+                "shift_m": _largest(rows, "shift_m"),
+                "reason_zh": zh,
+                "reason_en": en,
+            }
+        )
+    place = {name: i for i, name in enumerate(REASONS)}
+    return sorted(found, key=lambda row: place.get(str(row["action"]), len(place)))
 
 
-def _log_rest(
-    codes: list[str],
-    lost: ObjectArray,
-    loser: IntArray,
-    small: Any,
-    area: FloatArray,
-    before: FloatArray,
-    after: FloatArray,
-    log: RepairLog,
-) -> None:
-    """One row per cell for all pieces below 0.01 m² together."""
-    for i in np.unique(loser[small]):
-        rows = small & (loser == i)
-        log.add(
-            "snapped", codes[i], shapely.multipolygons(list(lost[rows])),
-            area=float(area[rows].sum()), before=float(before[i]), after=float(after[i]), width=0.0,
-        )  # fmt: skip
+def _total(rows: pd.DataFrame, column: str, kind: type) -> Any:
+    # Logs of earlier versions lack columns of today.
+    return kind(rows[column].sum()) if column in rows else kind(0)
 
 
-def _changed(before: ObjectArray, after: ObjectArray) -> IntArray:
-    both = ~(shapely.is_missing(before) | shapely.is_missing(after))
-    same = np.zeros(len(before), dtype=bool)
-    same[both] = shapely.equals_exact(
-        shapely.normalize(before[both]), shapely.normalize(after[both]), 0.0
-    )
-    return np.flatnonzero(~same & ~shapely.is_missing(before))
-
-
-def _pieces(one: ObjectArray, two: ObjectArray, at: IntArray) -> tuple[ObjectArray, IntArray]:
-    """Return the polygons of ``one - two`` and the position of the cell of each."""
-    mine, other = one.copy(), two.copy()
-    mine[shapely.is_missing(one)] = shapely.Polygon()
-    other[shapely.is_missing(two)] = shapely.Polygon()
-    try:
-        differ = np.asarray(shapely.difference(mine, other), dtype=object)
-    except shapely.GEOSException:
-        differ = np.asarray(shapely.difference(mine, other, grid_size=1e-9), dtype=object)
-    # Hairs along re-noded edges, thinner than a millimetre, are rounding and no change.
-    differ = np.asarray(shapely.set_precision(differ, _HAIR_DEG), dtype=object)
-    shapes = np.array([polygonal(g) for g in differ], dtype=object)
-    parts, row = shapely.get_parts(shapes, return_index=True)
-    return parts, at[row]
-
-
-def _sizes(pieces: ObjectArray, epsg: int) -> tuple[FloatArray, FloatArray]:
-    """Return areas in m² and mean widths (2 × area / length) in metres."""
-    metric = to_metric(pieces, epsg)
-    area, length = shapely.area(metric), shapely.length(metric)
-    return area, 2.0 * area / np.where(length > 0, length, 1.0)
-
-
-def _split(
-    pieces: ObjectArray, owner: IntArray, shapes: ObjectArray
-) -> tuple[ObjectArray, IntArray, IntArray]:
-    """Cut pieces along the other cells that hold them.
-
-    Returns
-    -------
-    pieces, owner, holder : arrays
-        Parts, the cell that each was cut from, and the first other cell that holds it (-1 none).
-    """
-    row, cell = shapely.STRtree(shapes).query(pieces, predicate="intersects")
-    foreign = cell != owner[row]
-    order = np.lexsort((cell[foreign], row[foreign]))
-    row, cell = row[foreign][order], cell[foreign][order]
-    found: list[tuple[Any, int, int]] = []
-    begin = np.searchsorted(row, np.arange(len(pieces) + 1))
-    for k, piece in enumerate(pieces):
-        rest = piece
-        for j in cell[begin[k] : begin[k + 1]]:
-            if rest is None:
-                break
-            held = _polygons(shapely.intersection, rest, shapes[j])
-            if held is None:
-                continue
-            found += [(part, int(owner[k]), int(j)) for part in shapely.get_parts(held)]
-            rest = _polygons(shapely.difference, rest, shapes[j])
-        if rest is not None:
-            found += [(part, int(owner[k]), -1) for part in shapely.get_parts(rest)]
-    return (
-        np.array([f[0] for f in found], dtype=object),
-        np.array([f[1] for f in found], dtype=np.int64),
-        np.array([f[2] for f in found], dtype=np.int64),
-    )
-
-
-def _polygons(operation: Any, one: Any, two: Any) -> Any:
-    try:
-        result = operation(one, two)
-    except shapely.GEOSException:
-        result = operation(one, two, grid_size=1e-9)
-    return polygonal(shapely.set_precision(result, _HAIR_DEG))
-
-
-def _covers(pieces: ObjectArray, shapes: ObjectArray, cell: IntArray) -> Any:
-    """Return whether the given cell already held the piece."""
-    found = np.zeros(len(pieces), dtype=bool)
-    known = np.flatnonzero(cell >= 0)
-    if len(known):
-        inside = inside_of(pieces[known])
-        found[known] = shapely.intersects(shapes[cell[known]], inside)
-    return found
+def _largest(rows: pd.DataFrame, column: str) -> float | None:
+    if column not in rows or not rows[column].notna().any():
+        return None
+    return float(rows[column].max())

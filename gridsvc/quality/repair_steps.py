@@ -7,11 +7,9 @@ from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 
 from gridsvc.crs import (
-    STORAGE_EPSG,
     canonical_geometry,
     metric_epsg_of,
     require_geographic,
@@ -21,8 +19,7 @@ from gridsvc.layers import EXCLUSIONS, normalize
 from gridsvc.quality.absorb import absorb
 from gridsvc.quality.decisions import OpenDecision, ask, check_decisions
 from gridsvc.quality.discrepancy import LEAST_SNAP_M
-from gridsvc.quality.repair_log import RepairLog, compare
-from gridsvc.quality.repair_result import RepairResult
+from gridsvc.quality.repair_log import RepairLog
 from gridsvc.quality.rim import fit_rim, fits
 from gridsvc.quality.segments import SegmentTable, ordered
 from gridsvc.quality.shapes import (
@@ -38,12 +35,13 @@ from gridsvc.quality.shapes import (
     wide,
 )
 from gridsvc.quality.slivers import narrow_spaces
+from gridsvc.quality.true_areas import true_areas
 from gridsvc.types import FloatArray, ObjectArray
 
 WideGaps = Literal["ask", "fill", "exclude", "leave"]
 _ROUNDS = 5
 _RETRIES = 4
-_SHRUNK = 0.5
+_COLLECTION = 7
 
 
 class RepairSteps:
@@ -60,6 +58,7 @@ class RepairSteps:
         self.codes = [str(c) for c in layer.index]
         given = shapely.force_2d(np.asarray(layer.geometry.array, dtype=object))
         self.given: ObjectArray = canonical_geometry(given)
+        self.drawn: ObjectArray = self.given.copy()
         full = given[~shapely.is_empty(given)]
         if not len(full) and metric_epsg is None:
             metric_epsg = 4548
@@ -112,16 +111,16 @@ class RepairSteps:
 
     def make_valid(self) -> None:
         """Make each shape valid, keep polygons only, log what changed."""
-        mixed = shapely.get_type_id(self.given) == 7
-        valid = shapely.is_valid(self.given)
-        self.shapes = usable_polygons(self.given)
+        mixed = shapely.get_type_id(self.given) == _COLLECTION
+        for i in np.flatnonzero(mixed):
+            self.drawn[i] = polygonal(self.given[i])
+        valid = shapely.is_valid(self.drawn)
+        self.shapes = _on_lattice(self.drawn)
         ground = self.ground()
         thin = 2.0 * shapely.area(ground) <= THIN_M * shapely.length(ground)
         if thin.any():
             self.shapes[np.flatnonzero(~shapely.is_missing(self.shapes))[thin]] = None
             self._ground = None
-        raw = np.zeros(len(self.codes))
-        raw[~valid] = shapely.area(to_metric(self.given[~valid], self.epsg))
         after: FloatArray = np.asarray(
             np.nan_to_num(shapely.area(to_metric(self.shapes, self.epsg)))
         )
@@ -133,14 +132,15 @@ class RepairSteps:
             if fixed is None:
                 self.open.append(ask("no_area", code, None))
                 continue
+            before, now = true_areas(np.array([self.drawn[i], fixed], dtype=object), self.epsg)
             if not valid[i]:
-                reason = str(shapely.is_valid_reason(self.given[i]))
-                self.log.add("made_valid", code, fixed, area=float(abs(after[i] - raw[i])),
-                             before=float(raw[i]), after=float(after[i]), gained_by=code,
-                             detail=reason)  # fmt: skip
+                reason = str(shapely.is_valid_reason(self.drawn[i]))
+                self.log.add("made_valid", code, fixed, area=abs(now - before),
+                             lost=max(before - now, 0.0), gained=max(now - before, 0.0),
+                             before=before, after=now, gained_by=code, detail=reason)  # fmt: skip
             if mixed[i]:
-                self.log.add("lines_dropped", code, fixed, before=float(after[i]),
-                             after=float(after[i]))  # fmt: skip
+                self.log.add("lines_dropped", code, _lines(self.given[i]), before=before,
+                             after=now)  # fmt: skip
         self.before = self.shapes.copy()
         counts = shapely.get_num_geometries(self.shapes)
         self.parts_before = np.where(shapely.is_missing(self.shapes), 0, counts)
@@ -150,8 +150,9 @@ class RepairSteps:
         for i, code in enumerate(self.codes):
             if code in self.dropped:
                 shape = self.shapes[i]
-                area = 0.0 if shape is None else float(shapely.area(to_metric(shape, self.epsg)))
-                self.log.add("dropped", code, shape, area=area, before=area, after=0.0)
+                area = float(true_areas(self.shapes[i : i + 1], self.epsg)[0])
+                self.log.add("dropped", code, shape, area=area, lost=area, before=area,
+                             after=0.0)  # fmt: skip
                 self.shapes[i] = None
                 self.before[i] = None
                 self._ground = None
@@ -366,103 +367,21 @@ class RepairSteps:
     def _all_valid(self) -> bool:
         return bool(shapely.is_valid(self.shapes[~shapely.is_missing(self.shapes)]).all())
 
-    # --- result -----------------------------------------------------------------------------
 
-    def result(self, discrepancy: float, snap: float) -> RepairResult:
-        """Log the difference to the input, ask about lost cells, build the frames."""
-        self.shapes = np.array(
-            [
-                None if g is None else shapely.orient_polygons(shapely.normalize(g))
-                for g in self.shapes
-            ],
-            dtype=object,
-        )
-        filled = np.array(self.filled, dtype=object)
-        area = np.nan_to_num(shapely.area(to_metric(self.shapes, self.epsg)))
-        moved = compare(
-            self.codes,
-            self.before,
-            self.shapes,
-            (self.area_before, area),
-            filled,
-            self.epsg,
-            self.log,
-        )
-        self._ask_lost(area)
-        kept = [i for i, c in enumerate(self.codes) if c not in self.dropped]
-        shapes = np.array(
-            [shapely.Polygon() if self.shapes[i] is None else self.shapes[i] for i in kept],
-            dtype=object,
-        )
-        attributes = pd.DataFrame(self.layer.drop(columns=self.layer.geometry.name)).iloc[kept]
-        cells = gpd.GeoDataFrame(attributes, geometry=shapes, crs=STORAGE_EPSG)
-        total = float(area.sum())
-        return RepairResult(
-            cells=cells,
-            log=self.log.frame(),
-            decisions_needed=tuple(sorted(self.open, key=lambda d: (d.kind, d.key))),
-            discrepancy_m=discrepancy,
-            snap_m=snap,
-            moved_area_m2=moved,
-            moved_share=moved / total if total else 0.0,
-            registered_parts=self._registered(1, shapely.get_num_geometries),
-            registered_holes=self._registered(0, _holes),
-            exclusions=self._all_exclusions(),
-        )
-
-    def _registered(self, least: int, count: Any) -> tuple[str, ...]:
-        """Cells that have more than ``least`` parts (holes) now and had before, or by decision."""
-        found = set()
-        for code, before, after in zip(self.codes, self.before, self.shapes, strict=True):
-            if before is None or after is None or count(after) <= least:
-                continue
-            if count(before) > least or code in self.kept_parts:
-                found.add(code)
-        return tuple(sorted(found))
-
-    def _ask_lost(self, after: FloatArray) -> None:
-        asked = {d.key for d in self.open}
-        before = self.area_before
-        for i, code in enumerate(self.codes):
-            old = self.before[i]
-            if old is None or code in asked or after[i] >= _SHRUNK * before[i]:
-                continue
-            new = shapely.Polygon() if self.shapes[i] is None else self.shapes[i]
-            lost = shapely.difference(old, new)
-            outside = self._beyond(lost)
-            spots = inside_of(shapely.get_parts(lost))
-            by = self.names(shapely.union_all(spots), but=code)
-            if after[i] == 0.0:
-                self.open.append(ask("vanished", code, old, by=by, outside=outside))
-            elif code not in self.answers:
-                share = float(after[i] / before[i])
-                self.open.append(ask("shrunk", code, old, measure=share, by=by, outside=outside))
-
-    def _beyond(self, lost: Any) -> bool:
-        """Return whether more than half of lost ground lies outside the territory."""
-        if self.territory is None:
-            return False
-        within = shapely.area(shapely.intersection(lost, self.territory))
-        return bool(within < 0.5 * shapely.area(lost))
-
-    def _all_exclusions(self) -> gpd.GeoDataFrame:
-        rows = [
-            {"exclusion_id": g["key"], "kind": "gap", "name": None, "reason": "导入时登记的空洞",
-             "geometry": g["geometry"]}
-            for g in self.new_exclusions
-        ]  # fmt: skip
-        shapes = np.array([r.pop("geometry") for r in rows], dtype=object)
-        columns = ["exclusion_id", "kind", "name", "reason"]
-        table = pd.DataFrame(rows, columns=columns, dtype="str").set_index("exclusion_id")
-        fresh = normalize(
-            gpd.GeoDataFrame(table, geometry=shapes, crs=STORAGE_EPSG), EXCLUSIONS, source="gaps"
-        )
-        if self.exclusions is None:
-            return fresh
-        if len(fresh) == 0:
-            return self.exclusions
-        return gpd.GeoDataFrame(pd.concat([self.exclusions, fresh]), crs=STORAGE_EPSG)
+def _on_lattice(shapes: ObjectArray) -> ObjectArray:
+    """Return valid polygons with all vertices on the lattice; making valid computes new ones."""
+    result = usable_polygons(shapes)
+    for i in np.flatnonzero(~shapely.is_valid(shapes)):
+        for _ in range(_ROUNDS):
+            rounded = canonical_geometry(result[i : i + 1])
+            result[i : i + 1] = usable_polygons(rounded)
+            if shapely.is_valid(rounded[0]):
+                break
+    return result
 
 
-def _holes(shape: Any) -> int:
-    return int(shapely.get_num_interior_rings(shapely.get_parts(shape)).sum())
+def _lines(mixed: Any) -> Any:
+    """Return what is no polygon in a collection."""
+    parts = shapely.get_parts(shapely.get_parts(mixed))
+    kinds = shapely.get_type_id(parts)
+    return shapely.geometrycollections(list(parts[kinds != 3]))
