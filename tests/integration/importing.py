@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -59,11 +60,11 @@ def published(storage: Storage, folder: Path, frame: gpd.GeoDataFrame | None = N
     return planning.publish(storage, report.plan_id, FIRST_DAY, NOW).id
 
 
-def run(storage: Storage, path: Path, as_layer: str, **options: object) -> ImportReport:
+def run(storage: Storage, path: Path, as_layer: str, **options: Any) -> ImportReport:
     """Import a file; coordinates of tables are WGS-84."""
     datum = "wgs84" if path.suffix in (".csv", ".xlsx") else None
     raw = open_source(path, datum=datum)
-    return import_layer(storage, raw, as_layer, ImportOptions(**options), clock=lambda: NOW)  # type: ignore[arg-type]
+    return import_layer(storage, raw, as_layer, ImportOptions(**options), clock=lambda: NOW)
 
 
 def contents(storage: Storage) -> dict[str, int]:

@@ -86,7 +86,9 @@ def locator(cells: gpd.GeoDataFrame) -> Locator:
     return Locator.from_cells(cells)
 
 
-def run(cases: gpd.GeoDataFrame, cells: gpd.GeoDataFrame, locator: Locator, *, aside: bool):
+def run(
+    cases: gpd.GeoDataFrame, cells: gpd.GeoDataFrame, locator: Locator, *, aside: bool
+) -> HotspotResult:
     return find_hotspots(
         cases, cells, plan_id="boston", updated_at=NOW, locator=locator, set_aside=aside,
         metric_epsg=EPSG,
@@ -94,16 +96,18 @@ def run(cases: gpd.GeoDataFrame, cells: gpd.GeoDataFrame, locator: Locator, *, a
 
 
 @pytest.fixture(scope="module")
-def without_pile(cases, cells, locator) -> HotspotResult:
+def without_pile(
+    cases: gpd.GeoDataFrame, cells: gpd.GeoDataFrame, locator: Locator
+) -> HotspotResult:
     return run(cases, cells, locator, aside=True)
 
 
 @pytest.fixture(scope="module")
-def with_pile(cases, cells, locator) -> HotspotResult:
+def with_pile(cases: gpd.GeoDataFrame, cells: gpd.GeoDataFrame, locator: Locator) -> HotspotResult:
     return run(cases, cells, locator, aside=False)
 
 
-def test_hierarchy(cells: gpd.GeoDataFrame):
+def test_hierarchy(cells: gpd.GeoDataFrame) -> None:
     assert shapely.coverage_is_valid(cells.geometry.to_numpy())
     assert cells.groupby("community_code")["subdistrict_code"].nunique().max() <= 3
     assert 15 <= cells["subdistrict_code"].nunique() <= 26
@@ -111,7 +115,9 @@ def test_hierarchy(cells: gpd.GeoDataFrame):
     assert all(c.startswith(t) for c, t in zip(cells.index, cells["community_code"], strict=True))
 
 
-def test_no_request_is_lost(cases, with_pile, without_pile):
+def test_no_request_is_lost(
+    cases: gpd.GeoDataFrame, with_pile: HotspotResult, without_pile: HotspotResult
+) -> None:
     assert len(cases) == 93_963
     for result in (with_pile, without_pile):
         assert result.n + result.n_set_aside + result.n_unplaced == 93_963
@@ -119,7 +125,9 @@ def test_no_request_is_lost(cases, with_pile, without_pile):
     assert with_pile.n_set_aside == 0
 
 
-def test_counts_equal_geopandas_on_every_interior_point(cases, cells, locator):
+def test_counts_equal_geopandas_on_every_interior_point(
+    cases: gpd.GeoDataFrame, cells: gpd.GeoDataFrame, locator: Locator
+) -> None:
     xy = shapely.get_coordinates(cases.geometry.to_numpy())
     found = np.asarray(locator.locate_many(xy[:, 0].copy(), xy[:, 1].copy()))
     joined = gpd.sjoin(
@@ -139,7 +147,7 @@ def test_counts_equal_geopandas_on_every_interior_point(cases, cells, locator):
     assert mine[cases.index.difference(covering.index)].isna().all()
 
 
-def test_the_city_hall_pile_is_found_by_itself(cases):
+def test_the_city_hall_pile_is_found_by_itself(cases: gpd.GeoDataFrame) -> None:
     piles, member = geocode_piles(cases)
     assert [(p.lon, p.lat, p.count) for p in piles] == [(*PILE, 13_425)]
     assert piles[0].distinct_classes == 139
@@ -147,7 +155,9 @@ def test_the_city_hall_pile_is_found_by_itself(cases):
     assert member.sum() == 13_425
 
 
-def test_hot_spots_with_and_without_the_pile(with_pile, without_pile):
+def test_hot_spots_with_and_without_the_pile(
+    with_pile: HotspotResult, without_pile: HotspotResult
+) -> None:
     hall = without_pile.piles[0].cell_code
     assert hall is not None
     assert without_pile.n_set_aside == 13_425
@@ -162,7 +172,9 @@ def test_hot_spots_with_and_without_the_pile(with_pile, without_pile):
     assert with_pile.density.values.max() > 3 * without_pile.density.values.max()
 
 
-def test_rounds_over_real_requests_on_real_streets(shared_data, cases):
+def test_rounds_over_real_requests_on_real_streets(
+    shared_data: Path, cases: gpd.GeoDataFrame
+) -> None:
     """Streets in 73 parts: what cannot be walked to is named, the rest is verified."""
     streets = read(shared_data, "boston_streets_osm")
     streets.index = pd.Index([f"s{i}" for i in range(len(streets))], name="street_id")

@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from gridsvc.errors import GridsvcError
 from gridsvc.quality import Certificate, RepairResult, certify, repair
@@ -102,7 +103,7 @@ def test_boston_block_groups_need_no_repair(shared_data: Path) -> None:
     assert certificate_of(result).ok
 
 
-def geometries(path: Path) -> list[shapely.Geometry]:
+def geometries(path: Path) -> list[BaseGeometry]:
     """Every WKT or WKB text in a GEOS test file that GEOS can read."""
     found = []
     for node in ET.parse(path).iter():  # noqa: S314 - test data of GEOS
@@ -117,7 +118,7 @@ def geometries(path: Path) -> list[shapely.Geometry]:
     return list({shapely.to_wkb(g): g for g in found}.values())
 
 
-def shrunk(shape: shapely.Geometry) -> shapely.Geometry:
+def shrunk(shape: BaseGeometry) -> BaseGeometry:
     """Bring a shape into a square degree near Sanming, keeping its topology as far as it goes."""
     xy = shapely.get_coordinates(shape)
     low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -14,12 +14,13 @@ import pytest
 import shapely
 
 from geodata.reference import issue_classes
-from geodata.sample import write_city
+from geodata.sample import SampleCity, write_city
 from geodata.sources import open_source
 from gridsvc.codes import normalize_name
 from gridsvc.crs import to_metric
 from gridsvc.errors import CrsMissing, DecisionNeeded, RejectedRows
 from gridsvc.layers import CLASSES, normalize
+from gridsvc.quality import Certificate
 from gridsvc.services import planning
 from gridsvc.services.importing import import_layer
 from gridsvc.services.ports import Storage
@@ -31,7 +32,7 @@ FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def messy(sample_city: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def messy(sample_city: SampleCity, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("messy")
     write_city(sample_city, folder, messy=True)
     write_city(sample_city, folder / "clean")
@@ -54,15 +55,22 @@ def planted(defects: pd.DataFrame, file: str, kind: str) -> pd.DataFrame:
     return found
 
 
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The defects one by one; a kind has no value in the columns of the others."""
+    return [{str(k): v for k, v in row.dropna().items()} for _, row in rows.iterrows()]
+
+
 def corrected(messy: Path, defects: pd.DataFrame) -> RawLayer:
     """The shapefile after a person wrote the right codes over the repeated ones."""
     raw = open_source(messy / "cells.shp", datum="gcj02", swap="rows")
-    for defect in planted(defects, "cells.shp", "duplicate_code").itertuples():
-        raw.frame.loc[int(defect.row) - 1, "网格编码"] = defect.true_code
+    for defect in records(planted(defects, "cells.shp", "duplicate_code")):
+        raw.frame.loc[raw.frame.index[int(defect["row"]) - 1], "网格编码"] = defect["true_code"]
     return raw
 
 
-def test_swapped_rows_are_named(messy: Path, defects: pd.DataFrame, sample_city: Any) -> None:
+def test_swapped_rows_are_named(
+    messy: Path, defects: pd.DataFrame, sample_city: SampleCity
+) -> None:
     with pytest.raises(RejectedRows) as caught:
         open_source(messy / "cells.shp", datum="gcj02")
     rows = [f.row - 1 for f in caught.value.faults]
@@ -91,9 +99,9 @@ def test_repeated_codes_are_named(
         import_layer(database(tmp_path), raw, "cells", options)
     wanted = planted(defects, "cells.shp", "duplicate_code")
     assert {f.value for f in caught.value.faults} == set(wanted["code"])
-    for defect in wanted.itertuples():
-        fault = next(f for f in caught.value.faults if f.value == defect.code)
-        assert str(int(defect.row)) in f"{fault.row} {fault.problem_en}".split()
+    for defect in records(wanted):
+        fault = next(f for f in caught.value.faults if f.value == defect["code"])
+        assert str(int(defect["row"])) in f"{fault.row} {fault.problem_en}".split()
 
 
 def test_wide_gaps_are_asked(
@@ -106,42 +114,55 @@ def test_wide_gaps_are_asked(
     wide = gaps[gaps["width_m"] > 1.0]
     asked = caught.value.decisions
     assert len(asked) == len(wide)
-    for defect in wide.itertuples():
-        assert any(defect.code in d.zh and defect.neighbour in d.zh for d in asked)
+    for defect in records(wide):
+        assert any(defect["code"] in d.zh and defect["neighbour"] in d.zh for d in asked)
+
+
+class Repaired(NamedTuple):
+    """The city after its repair, in force, with what the import reported."""
+
+    storage: Storage
+    plan_id: str
+    certificate: Certificate
+    repairs: gpd.GeoDataFrame
+    moved_area_m2: float
 
 
 @pytest.fixture(scope="module")
 def repaired(
     messy: Path, defects: pd.DataFrame, exclusions: RawLayer,
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Storage, Any]:  # fmt: skip
+) -> Repaired:  # fmt: skip
     storage = database(tmp_path_factory.mktemp("repaired"))
     options = ImportOptions(exclusions=exclusions, wide_gaps="fill")
     report = import_layer(storage, corrected(messy, defects), "cells", options, clock=lambda: NOW)
     assert report.plan_id is not None
+    assert report.certificate is not None
+    assert report.repairs is not None
+    assert report.moved_area_m2 is not None
     planning.publish(storage, report.plan_id, FIRST_DAY, NOW)
-    return storage, report
+    return Repaired(
+        storage, report.plan_id, report.certificate, report.repairs, report.moved_area_m2
+    )
 
 
 def test_gaps_and_overlaps_are_repaired_and_logged(
-    repaired: tuple[Storage, Any], defects: pd.DataFrame
+    repaired: Repaired, defects: pd.DataFrame
 ) -> None:
-    _, report = repaired
-    assert report.certificate.ok
-    log = report.repairs
+    assert repaired.certificate.ok
+    log = repaired.repairs
     for kind, action in (("gap", "gap_filled"), ("overlap", "overlap_resolved")):
         rows = log[log["action"] == action]
-        for defect in planted(defects, "cells.shp", kind).itertuples():
-            pair = {defect.code, defect.neighbour}
+        for defect in records(planted(defects, "cells.shp", kind)):
+            pair = {defect["code"], defect["neighbour"]}
             mine = rows[rows["code"].isin(pair) & rows["gained_by"].isin(pair)]
             # The strip was cut from rounded coordinates: its area returns to a part in a hundred.
-            assert mine["area_m2"].sum() == pytest.approx(defect.area_m2, rel=0.02, abs=0.5)
+            assert mine["area_m2"].sum() == pytest.approx(defect["area_m2"], rel=0.02, abs=0.5)
 
 
-def test_the_city_comes_back(repaired: tuple[Storage, Any], sample_city: Any) -> None:
-    storage, report = repaired
-    with storage.unit_of_work() as work:
-        cells = work.plans.cells(report.plan_id)
+def test_the_city_comes_back(repaired: Repaired, sample_city: SampleCity) -> None:
+    with repaired.storage.unit_of_work() as work:
+        cells = work.plans.cells(repaired.plan_id)
     clean: gpd.GeoDataFrame = sample_city.cells.sort_index()
     assert list(cells.index) == list(clean.index)
     epsg = sample_city.metric_epsg
@@ -150,16 +171,15 @@ def test_the_city_comes_back(repaired: tuple[Storage, Any], sample_city: Any) ->
             to_metric(cells.geometry.to_numpy(), epsg), to_metric(clean.geometry.to_numpy(), epsg)
         )
     )
-    assert moved.sum() / 2 < 1.2 * report.moved_area_m2
+    assert moved.sum() / 2 < 1.2 * repaired.moved_area_m2
     assert (moved < 1.0).mean() > 0.93
 
 
 def test_codes_and_names_in_full_width(
-    repaired: tuple[Storage, Any], defects: pd.DataFrame, sample_city: Any
+    repaired: Repaired, defects: pd.DataFrame, sample_city: SampleCity
 ) -> None:
-    storage, report = repaired
-    with storage.unit_of_work() as work:
-        cells = work.plans.cells(report.plan_id)
+    with repaired.storage.unit_of_work() as work:
+        cells = work.plans.cells(repaired.plan_id)
     for kind in ("full_width_code", "full_width_blank", "variant_character"):
         for code in planted(defects, "cells.shp", kind)["code"]:
             assert code in cells.index
@@ -170,16 +190,14 @@ def test_codes_and_names_in_full_width(
     assert cells["community_name"].map(normalize_name).equals(clean.map(normalize_name))
 
 
-def test_bow_tie_is_mended_and_named(repaired: tuple[Storage, Any], defects: pd.DataFrame) -> None:
-    _, report = repaired
-    mended = report.repairs[report.repairs["action"] == "made_valid"]["code"]
+def test_bow_tie_is_mended_and_named(repaired: Repaired, defects: pd.DataFrame) -> None:
+    log = repaired.repairs
+    mended = log[log["action"] == "made_valid"]["code"]
     assert set(planted(defects, "cells.shp", "self_intersection")["code"]) <= set(mended)
 
 
-def test_staff_with_wrong_units(
-    repaired: tuple[Storage, Any], messy: Path, defects: pd.DataFrame
-) -> None:
-    storage, _ = repaired
+def test_staff_with_wrong_units(repaired: Repaired, messy: Path, defects: pd.DataFrame) -> None:
+    storage = repaired.storage
     units = open_source(messy / "clean" / "units.csv")
     import_layer(storage, units, "units", clock=lambda: NOW)
     raw = open_source(messy / "staff.csv", datum="wgs84")
@@ -199,9 +217,12 @@ def test_staff_with_wrong_units(
 
 
 def test_cases_of_a_careless_office(
-    repaired: tuple[Storage, Any], messy: Path, defects: pd.DataFrame, sample_city: Any
+    repaired: Repaired,
+    messy: Path,
+    defects: pd.DataFrame,
+    sample_city: SampleCity,
 ) -> None:
-    storage, _ = repaired
+    storage = repaired.storage
     with storage.unit_of_work() as work:
         work.records("classes").append(normalize(issue_classes(), CLASSES))
         work.commit()

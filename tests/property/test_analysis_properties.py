@@ -16,6 +16,7 @@ from gridsvc import crs
 from gridsvc.analysis import benjamini_hochberg, contiguity, find_hotspots, gi_star
 from gridsvc.analysis.kde import density
 from gridsvc.patrol import WalkNetwork, one_tree_bound, plan_point_rounds
+from gridsvc.types import FloatArray
 from tests.unit.gridsvc.analysis_data import NOON, Brute, lattice, reports
 from tests.unit.gridsvc.patrol_data import EAST, EPSG, NORTH, line, points, spot, streets
 
@@ -27,7 +28,7 @@ quick = settings(max_examples=60, deadline=None)
 
 @quick
 @given(fields, st.integers(0, 2**16))
-def test_gi_star_does_not_depend_on_the_order_of_cells(values, seed):
+def test_gi_star_does_not_depend_on_the_order_of_cells(values: FloatArray, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(30)
     z = gi_star(values, WEIGHTS)
     shuffled = gi_star(values[order], sparse.csr_array(WEIGHTS)[order][:, order])
@@ -36,7 +37,9 @@ def test_gi_star_does_not_depend_on_the_order_of_cells(values, seed):
 
 @quick
 @given(fields, st.floats(0.01, 100), st.floats(-50, 50))
-def test_gi_star_does_not_depend_on_the_unit(values, factor, shift):
+def test_gi_star_does_not_depend_on_the_unit(
+    values: FloatArray, factor: float, shift: float
+) -> None:
     z = gi_star(values, WEIGHTS)
     assert np.allclose(gi_star(values * factor + shift, WEIGHTS), z, atol=1e-7, equal_nan=True)
     assert np.allclose(gi_star(-values, WEIGHTS), -z, atol=1e-9, equal_nan=True)
@@ -44,7 +47,7 @@ def test_gi_star_does_not_depend_on_the_unit(values, factor, shift):
 
 @quick
 @given(hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1)))
-def test_adjusted_p_is_monotonic_and_never_below_p(p):
+def test_adjusted_p_is_monotonic_and_never_below_p(p: FloatArray) -> None:
     adjusted = benjamini_hochberg(p)
     assert (adjusted >= p - 1e-15).all()
     assert (adjusted <= 1).all()
@@ -58,7 +61,7 @@ def test_adjusted_p_is_monotonic_and_never_below_p(p):
     st.lists(st.booleans(), min_size=40, max_size=40),
     st.booleans(),
 )
-def test_no_report_is_lost(share, known, aside):
+def test_no_report_is_lost(share: FloatArray, known: list[bool], aside: bool) -> None:
     xy = np.array([117.6, 26.2]) + share * np.array([0.024, 0.02])
     xy[~np.array(known)] = np.nan
     result = find_hotspots(
@@ -71,7 +74,7 @@ def test_no_report_is_lost(share, known, aside):
 
 @quick
 @given(hnp.arrays(np.float64, (25, 2), elements=st.floats(-3000, 3000)), st.floats(30, 400))
-def test_density_keeps_its_mass(xy, bandwidth):
+def test_density_keeps_its_mass(xy: FloatArray, bandwidth: float) -> None:
     step = bandwidth / 3
     values, _ = density(xy[:, 0], xy[:, 1], bandwidth_m=bandwidth, cell_m=step)
     assert values.sum() * step**2 / 1e6 == pytest.approx(25, rel=1e-6)
@@ -80,7 +83,7 @@ def test_density_keeps_its_mass(xy, bandwidth):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**20))
-def test_contiguity_equals_geos(seed):
+def test_contiguity_equals_geos(seed: int) -> None:
     rng = np.random.default_rng(seed)
     xy = np.round(rng.random((int(rng.integers(3, 40)), 2)), 3)
     shapes = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(xy)))
@@ -121,7 +124,9 @@ places = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(towns(), places)
-def test_walking_distance_is_a_metric_no_shorter_than_the_crow_flies(net, where):
+def test_walking_distance_is_a_metric_no_shorter_than_the_crow_flies(
+    net: WalkNetwork, where: list[tuple[int, int]]
+) -> None:
     snaps = net.snap([spot(*p) for p in where], max_m=1000)
     matrix = net.matrix(snaps)
     assert np.array_equal(matrix, matrix.T)
@@ -134,7 +139,9 @@ def test_walking_distance_is_a_metric_no_shorter_than_the_crow_flies(net, where)
 
 @settings(max_examples=40, deadline=None)
 @given(towns(), places, st.integers(1, 3), st.integers(0, 99))
-def test_every_plan_passes_the_independent_check(net, where, walkers, seed):
+def test_every_plan_passes_the_independent_check(
+    net: WalkNetwork, where: list[tuple[int, int]], walkers: int, seed: int
+) -> None:
     frame = points(where)
     middle = shapely.line_interpolate_point(net.lines[0], 1.0)
     plan = plan_point_rounds(
@@ -148,7 +155,7 @@ def test_every_plan_passes_the_independent_check(net, where, walkers, seed):
 
 @quick
 @given(hnp.arrays(np.float64, (6, 2), elements=st.floats(0, 1000)))
-def test_the_bound_never_exceeds_a_tour(xy):
+def test_the_bound_never_exceeds_a_tour(xy: FloatArray) -> None:
     d = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1))
     tour = sum(d[i, (i + 1) % 6] for i in range(6))
     assert one_tree_bound(d, iterations=50) <= tour

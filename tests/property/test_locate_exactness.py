@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -26,7 +27,7 @@ def holes_and_enclaves() -> gpd.GeoDataFrame:
     lake = [(6, 6), (8, 6.5), (7, 8)]
     pond = [(3, 3), (4, 3), (4, 4), (3, 4)]
 
-    def ring(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    def ring(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         return [(round(west + x * 1e-3, 9), round(south + y * 1e-3, 9)) for x, y in points]
 
     shapes = {

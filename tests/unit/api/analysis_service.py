@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from geodata.sample import SampleCity
 from gridsvc.plan.version import GridScheme, PlanStatus, PlanVersion
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 PLAN = "main-1"
 
 
-def store(city: Any, path: Path) -> str:
+def store(city: SampleCity, path: Path) -> str:
     """Write a sample city as the plan in force and return the database's URL."""
     from geodata.storage import open_storage
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,26 @@ import pytest
 import typer
 from shapely.geometry import shape
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from api.app import create_app
 from api.cli import analysis as commands
 from api.settings import DatabaseSettings, Settings
 from geodata.sample import SampleCity, build_city
-from gridsvc.errors import BadOption, NothingToWorkOn, UnknownCell, UnknownClass
+from gridsvc.errors import BadOption, GridsvcError, NothingToWorkOn, UnknownCell, UnknownClass
 from tests.unit.api.analysis_service import PLAN, store
 
 AT = "2026-11-20T08:00:00Z"
+Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def city() -> Any:
+def city() -> SampleCity:
     return build_city(cells=120)
 
 
 @pytest.fixture(scope="module")
-def url(city: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+def url(city: SampleCity, tmp_path_factory: pytest.TempPathFactory) -> str:
     return store(city, tmp_path_factory.mktemp("analysis") / "city.db")
 
 
@@ -41,7 +42,7 @@ def client(url: str) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="module")
-def busy_community(city: Any) -> str:
+def busy_community(city: SampleCity) -> str:
     """The community with most points."""
     inside = city.points["cell_code"].map(city.cells["community_code"])
     return str(inside.value_counts().index[0])
@@ -70,7 +71,7 @@ def test_hotspots_state_how_they_were_made(client: TestClient, city: SampleCity)
 
 def test_filters_narrow_and_the_pile_can_stay(client: TestClient, city: SampleCity) -> None:
     def summary(query: str) -> dict[str, Any]:
-        return client.get(f"/api/v1/analysis/hotspots?{query}").json()["summary"]
+        return dict(client.get(f"/api/v1/analysis/hotspots?{query}").json()["summary"])
 
     everything = summary("set_aside=false")
     assert everything["n_set_aside"] == 0
@@ -206,12 +207,12 @@ def test_start_outside_the_network_is_refused(client: TestClient, busy_community
 
 
 @pytest.fixture
-def run(url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("GRIDSVC_DATABASE_URL", url)
     app = typer.Typer()
     commands.register(app)
 
-    def invoke(*arguments: str) -> Any:
+    def invoke(*arguments: str) -> Result:
         return CliRunner().invoke(app, list(arguments))
 
     return invoke

@@ -112,7 +112,8 @@ def test_other_systems_and_datums(cells: gpd.GeoDataFrame, tmp_path: Path) -> No
     assert zone.crs == "EPSG:4527"
     assert np.abs(np.array(zone.frame.total_bounds) - cells.total_bounds).max() <= 2e-9
     shifted = write_layer(cells, tmp_path / "g.geojson", datum="gcj02")
-    lon, lat = datums.convert(*cells.geometry.iloc[0].exterior.coords[0], "wgs84", "gcj02")
+    west, south = cells.geometry.iloc[0].exterior.coords[0]
+    lon, lat = datums.convert(west, south, "wgs84", "gcj02")
     first = open_source(shifted).frame.geometry.iloc[0].exterior
     assert shapely.distance(first, shapely.Point(float(lon), float(lat))) < 2e-9
     with pytest.raises(InputError):

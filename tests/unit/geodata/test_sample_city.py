@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,17 +22,18 @@ from gridsvc.layers import LAYERS, Placement, normalize
 from gridsvc.quality import certify
 
 EPSG = 4548
+Node = tuple[float, float]
 
 
 def _digest(city: SampleCity) -> str:
     digest = hashlib.sha256(json.dumps(city.truth, ensure_ascii=False).encode())
     for frame in city.frames().values():
-        plain = frame.to_wkb() if hasattr(frame, "to_wkb") else frame
+        plain = frame.to_wkb() if isinstance(frame, gpd.GeoDataFrame) else frame
         digest.update(plain.to_csv().encode())
     return digest.hexdigest()
 
 
-def test_figures_of_the_source_document(sample_city):
+def test_figures_of_the_source_document(sample_city: SampleCity) -> None:
     cells = sample_city.cells
     assert len(cells) == 702
     assert cells["community_code"].nunique() == 168
@@ -46,7 +48,7 @@ def test_figures_of_the_source_document(sample_city):
     assert cells["area_m2"].to_numpy() == pytest.approx(measured, abs=1e-6)
 
 
-def test_every_frame_is_in_contract_form(sample_city):
+def test_every_frame_is_in_contract_form(sample_city: SampleCity) -> None:
     for name, frame in sample_city.frames().items():
         layer = LAYERS[name]
         again = normalize(frame, layer)
@@ -54,7 +56,7 @@ def test_every_frame_is_in_contract_form(sample_city):
         assert list(frame.columns.drop("geometry", errors="ignore")) == layer.column_names
 
 
-def test_coverage_is_certified_with_the_river_as_exclusion(sample_city):
+def test_coverage_is_certified_with_the_river_as_exclusion(sample_city: SampleCity) -> None:
     certificate = certify(
         sample_city.cells,
         territory=sample_city.territory,
@@ -65,7 +67,7 @@ def test_coverage_is_certified_with_the_river_as_exclusion(sample_city):
     assert list(sample_city.exclusions["kind"]) == ["river"]
 
 
-def test_certificate_fails_when_a_cell_is_missing(sample_city):
+def test_certificate_fails_when_a_cell_is_missing(sample_city: SampleCity) -> None:
     certificate = certify(
         sample_city.cells.iloc[1:],
         territory=sample_city.territory,
@@ -75,7 +77,7 @@ def test_certificate_fails_when_a_cell_is_missing(sample_city):
     assert not certificate.ok
 
 
-def test_coordinates_are_canonical_and_layers_share_the_lattice(sample_city):
+def test_coordinates_are_canonical_and_layers_share_the_lattice(sample_city: SampleCity) -> None:
     for layer in ("cells", "exclusions", "streets", "points", "staff", "cases", "facilities"):
         shapes = getattr(sample_city, layer).geometry.dropna().to_numpy()
         assert np.array_equal(
@@ -83,7 +85,7 @@ def test_coordinates_are_canonical_and_layers_share_the_lattice(sample_city):
         )
 
 
-def test_codes_nest_and_run_in_reading_order(sample_city):
+def test_codes_nest_and_run_in_reading_order(sample_city: SampleCity) -> None:
     cells = sample_city.cells
     for code, row in cells.iterrows():
         parsed = CellCode.parse(str(code))
@@ -99,7 +101,7 @@ def test_codes_nest_and_run_in_reading_order(sample_city):
         assert middle[0, 0] < middle[1, 0] or middle[0, 1] > middle[1, 1]
 
 
-def test_communities_are_contiguous_and_of_unequal_size(sample_city):
+def test_communities_are_contiguous_and_of_unequal_size(sample_city: SampleCity) -> None:
     sizes = sample_city.cells.groupby("community_code").size()
     assert sizes.min() <= 2
     assert sizes.max() >= 8
@@ -109,7 +111,7 @@ def test_communities_are_contiguous_and_of_unequal_size(sample_city):
         assert union.geom_type == "Polygon"
 
 
-def test_dense_cells_are_small_and_hill_cells_are_large(sample_city):
+def test_dense_cells_are_small_and_hill_cells_are_large(sample_city: SampleCity) -> None:
     cells = sample_city.cells
     density = cells["population"].astype(float) / cells["area_m2"]
     dense = cells.loc[density >= density.quantile(0.7), "area_m2"]
@@ -118,7 +120,7 @@ def test_dense_cells_are_small_and_hill_cells_are_large(sample_city):
     assert sparse.median() > 400_000
 
 
-def test_cells_follow_the_streets(sample_city):
+def test_cells_follow_the_streets(sample_city: SampleCity) -> None:
     """Most street length that is not a drive or bank road runs on cell borders."""
     cells = to_metric(sample_city.cells.geometry.to_numpy(), EPSG)
     streets = sample_city.streets
@@ -132,12 +134,12 @@ def test_cells_follow_the_streets(sample_city):
     assert length[on_border].sum() / length.sum() > 0.97
 
 
-def test_streets_form_one_network_with_bridges_and_dead_ends(sample_city):
+def test_streets_form_one_network_with_bridges_and_dead_ends(sample_city: SampleCity) -> None:
     streets = sample_city.streets
     ends = [(g.coords[0], g.coords[-1]) for g in streets.geometry]
-    parent: dict[tuple[float, float], tuple[float, float]] = {}
+    parent: dict[Node, Node] = {}
 
-    def root(node):
+    def root(node: Node) -> Node:
         while parent.setdefault(node, node) != node:
             node = parent[node]
         return node
@@ -157,9 +159,9 @@ def test_streets_form_one_network_with_bridges_and_dead_ends(sample_city):
     assert shapely.length(shapely.intersection(dry, river)).sum() < 1e-6
 
 
-def test_without_bridges_the_banks_are_apart(sample_city):
+def test_without_bridges_the_banks_are_apart(sample_city: SampleCity) -> None:
     streets = sample_city.streets[~sample_city.streets["bridge"]]
-    nodes: dict[tuple[float, float], int] = {}
+    nodes: dict[Node, int] = {}
     edges = []
     for line in streets.geometry:
         a, b = (nodes.setdefault(c, len(nodes)) for c in (line.coords[0], line.coords[-1]))
@@ -174,7 +176,7 @@ def test_without_bridges_the_banks_are_apart(sample_city):
     assert sizes[1] > 0.2 * sizes[0]
 
 
-def test_points_staff_and_cases_lie_in_the_cell_they_name(sample_city):
+def test_points_staff_and_cases_lie_in_the_cell_they_name(sample_city: SampleCity) -> None:
     cells = sample_city.cells.geometry
     for name in ("points", "staff", "facilities"):
         frame = getattr(sample_city, name)
@@ -185,7 +187,7 @@ def test_points_staff_and_cases_lie_in_the_cell_they_name(sample_city):
     assert shapely.intersects(home, placed.geometry.to_numpy()).all()
 
 
-def test_unplaced_cases_are_as_planted(sample_city):
+def test_unplaced_cases_are_as_planted(sample_city: SampleCity) -> None:
     cases, planted = sample_city.cases, sample_city.truth["unplaced"]
     counts = cases["placement"].value_counts()
     assert counts[Placement.OUTSIDE] == planted["outside"] + planted["in_river"]
@@ -195,7 +197,7 @@ def test_unplaced_cases_are_as_planted(sample_city):
     assert cases["cell_code"].isna().sum() == counts[Placement.OUTSIDE] + planted["no_coordinates"]
 
 
-def test_references_between_frames_resolve(sample_city):
+def test_references_between_frames_resolve(sample_city: SampleCity) -> None:
     city = sample_city
     units, people = set(city.units.index), set(city.staff.index)
     assert set(city.units["parent_id"].dropna()) <= units
@@ -217,10 +219,10 @@ def test_references_between_frames_resolve(sample_city):
         "river": set(city.exclusions.index),
     }
     for kind, group in city.duties.groupby("target_kind"):
-        assert set(group["target_code"]) <= targets[kind], kind
+        assert set(group["target_code"]) <= targets[str(kind)], kind
 
 
-def test_leaders_vacancies_and_doubles_are_as_written(sample_city):
+def test_leaders_vacancies_and_doubles_are_as_written(sample_city: SampleCity) -> None:
     at = pd.Timestamp("2026-06-01T00:00:00Z")
     duties = sample_city.duties
     valid = (duties["valid_from"] <= at) & (duties["valid_to"].isna() | (duties["valid_to"] > at))
@@ -231,7 +233,7 @@ def test_leaders_vacancies_and_doubles_are_as_written(sample_city):
     assert count.max() == 2
 
 
-def test_handovers_change_the_person(sample_city):
+def test_handovers_change_the_person(sample_city: SampleCity) -> None:
     duties = sample_city.duties
     leaders = duties[duties["role"] == "cell_leader"]
     for key in ("handover_past", "handover_future"):
@@ -244,7 +246,7 @@ def test_handovers_change_the_person(sample_city):
             assert two["valid_from"].iloc[1] == pd.Timestamp(planted["at"])
 
 
-def test_neglected_points_are_as_written(sample_city):
+def test_neglected_points_are_as_written(sample_city: SampleCity) -> None:
     truth, visits = sample_city.truth, sample_city.visits
     last = visits.groupby("point_id")["visited_at"].max().reindex(sample_city.points.index)
     assert sorted(last[last.isna()].index) == truth["points_never_visited"]
@@ -257,7 +259,7 @@ def test_neglected_points_are_as_written(sample_city):
     assert set(truth["points_never_visited_at_night"]) <= no_night
 
 
-def test_hot_spots_stand_out(sample_city):
+def test_hot_spots_stand_out(sample_city: SampleCity) -> None:
     """In its days, within its radius, a planted class is far denser than elsewhere."""
     cases, classes = sample_city.cases, sample_city.classes
     placed = cases[cases["placement"] == Placement.PLACED]
@@ -276,7 +278,7 @@ def test_hot_spots_stand_out(sample_city):
         assert sum(spot["cells"].values()) == spot["cases"]
 
 
-def test_recurring_spots_are_close_and_of_one_class(sample_city):
+def test_recurring_spots_are_close_and_of_one_class(sample_city: SampleCity) -> None:
     cases = sample_city.cases
     for spot in sample_city.truth["recurring_spots"]:
         group = cases.loc[spot["case_ids"]]
@@ -286,15 +288,15 @@ def test_recurring_spots_are_close_and_of_one_class(sample_city):
         assert np.ptp(xy, axis=0).max() <= 2 * spot["radius_m"] + 0.1
 
 
-def test_default_geocode_is_one_identical_coordinate(sample_city):
+def test_default_geocode_is_one_identical_coordinate(sample_city: SampleCity) -> None:
     pile = sample_city.truth["default_geocode"]
     at = Counter(zip(sample_city.cases.geometry.x, sample_city.cases.geometry.y, strict=True))
     assert at[(pile["lon"], pile["lat"])] == pile["cases"]
-    others = [n for place, n in at.items() if place != (pile["lon"], pile["lat"]) and n < 10**6]
-    assert max(n for n in others) < pile["cases"] / 5
+    others = [n for place, n in at.items() if place != (pile["lon"], pile["lat"])]
+    assert max(others) < pile["cases"] / 5
 
 
-def test_reports_have_seasons_and_a_day(sample_city):
+def test_reports_have_seasons_and_a_day(sample_city: SampleCity) -> None:
     local = sample_city.cases["reported_at"].dt.tz_convert("Asia/Shanghai")
     by_hour = local.dt.hour.value_counts()
     assert by_hour[9] > 4 * by_hour[3]
@@ -304,7 +306,7 @@ def test_reports_have_seasons_and_a_day(sample_city):
     assert (local.max() - local.min()).days >= 363
 
 
-def test_private_columns_hold_only_numbers_that_no_network_assigns(sample_city):
+def test_private_columns_hold_only_numbers_that_no_network_assigns(sample_city: SampleCity) -> None:
     for frame in (sample_city.staff, sample_city.units, sample_city.cases):
         numbers = frame["phone"].dropna()
         assert len(numbers) > 0
@@ -313,19 +315,19 @@ def test_private_columns_hold_only_numbers_that_no_network_assigns(sample_city):
         assert LAYERS[name].column("phone").private
 
 
-def test_same_seed_same_bytes_and_other_seed_other_city():
+def test_same_seed_same_bytes_and_other_seed_other_city() -> None:
     first, second = (build_city(7, 80, cases_per_cell=5.0) for _ in range(2))
     assert _digest(first) == _digest(second)
     other = build_city(8, 80, cases_per_cell=5.0)
     assert _digest(first) != _digest(other)
 
 
-def test_too_few_cells_are_refused():
+def test_too_few_cells_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 60"):
         build_city(cells=10)
 
 
-def test_truth_is_json(sample_city):
+def test_truth_is_json(sample_city: SampleCity) -> None:
     assert json.loads(json.dumps(sample_city.truth)) == sample_city.truth
 
 
@@ -342,19 +344,19 @@ def test_truth_is_json(sample_city):
         ("2026-03-06T23:00", 2.0, "urgent_hour", "2026-03-07T01:00"),
     ],
 )
-def test_deadlines_count_work_time(reported, hours, clock, expected):
+def test_deadlines_count_work_time(reported: str, hours: float, clock: str, expected: str) -> None:
     zone = "Asia/Shanghai"
     at = pd.DatetimeIndex([pd.Timestamp(reported, tz=zone).tz_convert("UTC")])
     found = deadlines(at, np.array([hours]), np.array([clock], dtype=object))
     assert found[0] == pd.Timestamp(expected, tz=zone)
 
 
-def test_polygon_of_takes_the_largest_part():
+def test_polygon_of_takes_the_largest_part() -> None:
     small, large = shapely.box(0, 0, 1, 1), shapely.box(5, 5, 9, 9)
     assert polygon_of(shapely.MultiPolygon([small, large])) == large
 
 
-def test_the_analysis_finds_what_was_planted(sample_city):
+def test_the_analysis_finds_what_was_planted(sample_city: SampleCity) -> None:
     """Gi* in the planted days and class is hot where the planted cases are dense."""
     at = pd.Timestamp("2026-11-22T00:00:00Z").to_pydatetime()
     code_of = {str(row["name"]): str(code) for code, row in sample_city.classes.iterrows()}

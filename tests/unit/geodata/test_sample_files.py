@@ -6,47 +6,51 @@ import csv
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
 import pytest
 import shapely
 
-from geodata.sample import write_city
+from geodata.sample import SampleCity, write_city
 from geodata.sources import open_source
 from gridsvc.crs import to_metric
 from gridsvc.datum import convert
 from gridsvc.errors import CrsMissing
 
 EPSG = 4548
+Defects = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def clean(sample_city, tmp_path_factory) -> list[Path]:
+def clean(sample_city: SampleCity, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_city(sample_city, tmp_path_factory.mktemp("clean"))
 
 
 @pytest.fixture(scope="module")
-def messy(sample_city, tmp_path_factory) -> list[Path]:
+def messy(sample_city: SampleCity, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_city(sample_city, tmp_path_factory.mktemp("messy"), messy=True)
 
 
 @pytest.fixture(scope="module")
-def defects(messy) -> dict[str, list[dict[str, object]]]:
+def defects(messy: list[Path]) -> Defects:
     truth = json.loads(messy[-1].read_text(encoding="utf-8"))
-    groups: dict[str, list[dict[str, object]]] = {}
+    groups: Defects = {}
     for defect in truth["defects"]:
         groups.setdefault(defect["kind"], []).append(defect)
     return groups
 
 
-def test_clean_files_cover_every_layer(clean, sample_city):
+def test_clean_files_cover_every_layer(clean: list[Path], sample_city: SampleCity) -> None:
     assert {p.stem for p in clean} == {*sample_city.frames(), "truth"}
     assert json.loads(clean[-1].read_text(encoding="utf-8")) == sample_city.truth
 
 
 @pytest.mark.parametrize("name", ["cells", "exclusions", "streets", "facilities"])
-def test_vector_files_bring_back_the_same_geometry(clean, sample_city, name):
+def test_vector_files_bring_back_the_same_geometry(
+    clean: list[Path], sample_city: SampleCity, name: str
+) -> None:
     path = next(p for p in clean if p.stem == name)
     raw = open_source(path)
     frame = sample_city.frames()[name]
@@ -59,7 +63,9 @@ def test_vector_files_bring_back_the_same_geometry(clean, sample_city, name):
 
 
 @pytest.mark.parametrize("name", ["points", "staff", "cases"])
-def test_tables_bring_back_places_with_their_datum(clean, sample_city, name):
+def test_tables_bring_back_places_with_their_datum(
+    clean: list[Path], sample_city: SampleCity, name: str
+) -> None:
     path = next(p for p in clean if p.stem == name)
     raw = open_source(path)
     frame = sample_city.frames()[name]
@@ -69,21 +75,25 @@ def test_tables_bring_back_places_with_their_datum(clean, sample_city, name):
     assert shapely.distance(read[there], frame.geometry.to_numpy()[there]).max() < 1e-9
 
 
-def test_times_in_clean_tables_carry_their_offset(clean):
+def test_times_in_clean_tables_carry_their_offset(clean: list[Path]) -> None:
     path = next(p for p in clean if p.stem == "cases")
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = next(csv.DictReader(file))
     assert first["上报时间"].endswith("+08:00")
 
 
-def test_writing_twice_gives_the_same_tables(clean, sample_city, tmp_path):
+def test_writing_twice_gives_the_same_tables(
+    clean: list[Path], sample_city: SampleCity, tmp_path: Path
+) -> None:
     again = write_city(sample_city, tmp_path)
     for one, two in zip(clean, again, strict=True):
         if one.suffix in {".csv", ".json", ".geojson"}:
             assert one.read_bytes() == two.read_bytes(), one.name
 
 
-def test_messy_shapefile_is_gbk_and_shifted(messy, sample_city, defects):
+def test_messy_shapefile_is_gbk_and_shifted(
+    messy: list[Path], sample_city: SampleCity, defects: Defects
+) -> None:
     path = messy[0]
     assert path.with_suffix(".cpg").read_text(encoding="ascii") == "GBK"
     assert path.with_suffix(".prj").exists()
@@ -103,7 +113,7 @@ def test_messy_shapefile_is_gbk_and_shifted(messy, sample_city, defects):
     assert np.abs(xy.mean(axis=0) - middle).max() > 1e-3
 
 
-def test_variant_without_prj_and_cpg_says_so(messy):
+def test_variant_without_prj_and_cpg_says_so(messy: list[Path]) -> None:
     path = messy[1]
     assert not path.with_suffix(".prj").exists()
     assert not path.with_suffix(".cpg").exists()
@@ -112,7 +122,9 @@ def test_variant_without_prj_and_cpg_says_so(messy):
         open_source(path)
 
 
-def test_planted_gaps_and_overlaps_are_in_the_file(messy, sample_city, defects):
+def test_planted_gaps_and_overlaps_are_in_the_file(
+    messy: list[Path], sample_city: SampleCity, defects: Defects
+) -> None:
     raw = pyogrio.read_dataframe(messy[0])
     index = {str(c): i for i, c in enumerate(sample_city.cells.index)}
     assert len(defects["gap"]) == len(defects["overlap"]) == 9
@@ -139,7 +151,9 @@ def test_planted_gaps_and_overlaps_are_in_the_file(messy, sample_city, defects):
             assert found == pytest.approx(defect["area_m2"], rel=0.02, abs=0.5)
 
 
-def test_planted_rows_are_in_the_file(messy, sample_city, defects):
+def test_planted_rows_are_in_the_file(
+    messy: list[Path], sample_city: SampleCity, defects: Defects
+) -> None:
     raw = pyogrio.read_dataframe(messy[0])
     codes = list(sample_city.cells.index)
     assert sum(not g.is_valid for g in raw.geometry) >= 1
@@ -159,7 +173,9 @@ def test_planted_rows_are_in_the_file(messy, sample_city, defects):
     assert sum("臺" in n for n in raw["社区名称"]) == len(defects["variant_character"]) > 0
 
 
-def test_messy_cases_have_three_date_forms_and_unknown_classes(messy, sample_city, defects):
+def test_messy_cases_have_three_date_forms_and_unknown_classes(
+    messy: list[Path], sample_city: SampleCity, defects: Defects
+) -> None:
     with messy[2].open(encoding="gb18030", newline="") as file:
         rows = {row["案件编号"]: row for row in csv.DictReader(file)}
     assert len(rows) == len(sample_city.cases)
@@ -179,7 +195,9 @@ def test_messy_cases_have_three_date_forms_and_unknown_classes(messy, sample_cit
     assert swapped == set(in_cases["case_ids"])
 
 
-def test_messy_writing_is_repeatable(messy, sample_city, tmp_path):
+def test_messy_writing_is_repeatable(
+    messy: list[Path], sample_city: SampleCity, tmp_path: Path
+) -> None:
     again = write_city(sample_city, tmp_path, messy=True)
     for one, two in zip(messy, again, strict=True):
         for suffix in (".shp", ".dbf", ".shx") if one.suffix == ".shp" else (one.suffix,):

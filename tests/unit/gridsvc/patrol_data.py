@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -31,7 +32,9 @@ def spot(x: float, y: float) -> shapely.Point:
     return shapely.Point(stored((x, y))[0])
 
 
-def streets(lines: list[Any], **columns: Any) -> gpd.GeoDataFrame:
+def streets(
+    lines: Sequence[shapely.LineString | shapely.MultiLineString], **columns: Any
+) -> gpd.GeoDataFrame:
     """Streets in contract form, named after their row."""
     frame = gpd.GeoDataFrame(
         {
@@ -54,7 +57,7 @@ def town(blocks: int = 4, side: float = 100.0) -> gpd.GeoDataFrame:
     return streets(rows + columns)
 
 
-def points(places: list[tuple[float, float]], **columns: Any) -> gpd.GeoDataFrame:
+def points(places: Sequence[tuple[float, float]], **columns: Any) -> gpd.GeoDataFrame:
     """Evaluation points in contract form."""
     frame = gpd.GeoDataFrame(
         {"name": [f"点{i}" for i in range(len(places))], "category": "market", **columns},

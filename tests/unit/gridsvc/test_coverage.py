@@ -25,7 +25,7 @@ C = list(CELLS.index)
 YEAR_AGO = NOON - timedelta(days=365)
 
 
-def duties(*rows: tuple) -> pd.DataFrame:
+def duties(*rows: tuple[Any, ...]) -> pd.DataFrame:
     """Rows person, role, target_kind, target_code[, valid_from, valid_to, unit]."""
     records = []
     for i, row in enumerate(rows):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def band(distance: float) -> sparse.csr_array:
     return sparse.csr_array(((away <= distance) & (away > 0)).astype(float))
 
 
-def test_six_points_binary_equals_the_published_values():
+def test_six_points_binary_equals_the_published_values() -> None:
     z = gi_star(VALUES, band(15))
     expected = [-1.39727626, -0.28917762, 0.65064964, -0.28917762, 1.23452088, 2.02424331]
     assert np.allclose(z, expected, atol=5e-9, rtol=0)
@@ -44,11 +45,11 @@ def reference(shared_data: Path, transform: str) -> np.ndarray:
     )
 
 
-def test_reference_values_of_binary_weights(shared_data: Path):
+def test_reference_values_of_binary_weights(shared_data: Path) -> None:
     assert np.abs(gi_star(VALUES, band(15)) - reference(shared_data, "B")).max() < 1e-12
 
 
-def test_reference_values_of_row_standardised_weights(shared_data: Path):
+def test_reference_values_of_row_standardised_weights(shared_data: Path) -> None:
     # Scaling a row cannot change Gi* of Ord and Getis: numerator and denominator scale alike.
     binary = with_self(band(15)).toarray()
     neighbours = binary.sum(axis=1)
@@ -62,7 +63,7 @@ def test_reference_values_of_row_standardised_weights(shared_data: Path):
 
 
 @pytest.mark.parametrize("side", [8, 40])
-def test_equals_esda(side: int):
+def test_equals_esda(side: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import esda
@@ -76,25 +77,25 @@ def test_equals_esda(side: int):
     assert np.abs(z - np.asarray(theirs.Zs, dtype=float)).max() < 1e-12
 
 
-def test_island_and_nan_are_not_tested():
+def test_island_and_nan_are_not_tested() -> None:
     weights = sparse.csr_array(np.array([[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0.0]]))
     z = gi_star(np.array([1.0, 5.0, 2.0, np.nan]), weights)
     assert np.isnan(z).tolist() == [False, False, True, True]
 
 
-def test_constant_field_is_not_tested():
+def test_constant_field_is_not_tested() -> None:
     weights = contiguity(lattice(4, 4).geometry)
     assert np.isnan(gi_star(np.full(16, 0.1), weights)).all()
 
 
-def test_cell_beside_every_other_has_no_z():
+def test_cell_beside_every_other_has_no_z() -> None:
     weights = contiguity(lattice(3, 3).geometry)
     z = gi_star(np.arange(9.0), weights)
     assert np.isnan(z[4])
     assert not np.isnan(np.delete(z, 4)).any()
 
 
-def test_bad_input_is_refused():
+def test_bad_input_is_refused() -> None:
     weights = contiguity(lattice(2, 2).geometry)
     with pytest.raises(InputError, match="neighbour matrix"):
         gi_star(np.arange(3.0), weights)
@@ -102,13 +103,13 @@ def test_bad_input_is_refused():
         gi_star(np.array([1, 2, 3, np.inf]), weights)
 
 
-def test_two_sided_p_is_the_normal_one():
+def test_two_sided_p_is_the_normal_one() -> None:
     z = np.array([-3.0, 0.0, 1.96, 8.0, np.nan])
     assert np.allclose(two_sided_p(z)[:4], 2 * stats.norm.sf(np.abs(z[:4])), rtol=1e-12)
     assert np.isnan(two_sided_p(z)[4])
 
 
-def test_benjamini_hochberg_equals_scipy_and_skips_nan():
+def test_benjamini_hochberg_equals_scipy_and_skips_nan() -> None:
     p = np.random.default_rng(5).random(500) ** 3
     assert np.allclose(benjamini_hochberg(p), stats.false_discovery_control(p), rtol=1e-14)
     holes = np.insert(p, [0, 100, 500], np.nan)
@@ -117,12 +118,12 @@ def test_benjamini_hochberg_equals_scipy_and_skips_nan():
     assert np.isnan(kept).sum() == 3
 
 
-def test_needed_permutations_follows_the_formula():
+def test_needed_permutations_follows_the_formula() -> None:
     assert needed_permutations(10_000, 100, 0.05) == 3999
     assert needed_permutations(1, 1, 0.05) == 39
 
 
-def test_permutations_find_the_planted_cells_and_repeat():
+def test_permutations_find_the_planted_cells_and_repeat() -> None:
     cells = lattice(20, 20)
     weights = contiguity(cells.geometry)
     y = np.random.default_rng(7).poisson(20, 400).astype(float)
@@ -133,14 +134,14 @@ def test_permutations_find_the_planted_cells_and_repeat():
     assert set(np.flatnonzero(benjamini_hochberg(first) <= 0.05)) >= {105, 106, 125, 126}
 
 
-def test_permutations_agree_with_the_analytic_p_where_counts_are_near_normal():
+def test_permutations_agree_with_the_analytic_p_where_counts_are_near_normal() -> None:
     weights = contiguity(lattice(20, 20).geometry)
     y = np.random.default_rng(7).normal(100, 10, 400)
     p = permutation_p(y, weights, permutations=4000, seed=1)
     assert np.abs(p - two_sided_p(gi_star(y, weights))).max() < 0.05
 
 
-def test_too_few_permutations_are_refused_with_the_number_needed():
+def test_too_few_permutations_are_refused_with_the_number_needed() -> None:
     weights = contiguity(lattice(20, 20).geometry)
     y = np.random.default_rng(7).poisson(20, 400).astype(float)
     y[[105, 106, 125, 126]] = 90
@@ -153,11 +154,11 @@ def test_too_few_permutations_are_refused_with_the_number_needed():
 
 
 @pytest.mark.parametrize("kind", ["queen", "rook"])
-def test_contiguity_equals_the_predicates_of_geos(kind: str):
+def test_contiguity_equals_the_predicates_of_geos(kind: Literal["queen", "rook"]) -> None:
     rng = np.random.default_rng(11)
     shapes = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(rng.random((300, 2)))))
-    shapes = np.append(shapes, shapely.box(9, 9, 10, 10))
-    found = contiguity(shapes, kind)  # type: ignore[arg-type]
+    shapes = np.array([*shapes, shapely.box(9, 9, 10, 10)])
+    found = contiguity(shapes, kind)
     tree = shapely.STRtree(shapes)
     a, b = tree.query(shapes, predicate="intersects")
     if kind == "rook":
@@ -169,7 +170,7 @@ def test_contiguity_equals_the_predicates_of_geos(kind: str):
     assert found.sum(axis=1)[-1] == 0
 
 
-def test_contiguity_of_multipolygons_and_holes():
+def test_contiguity_of_multipolygons_and_holes() -> None:
     ring = shapely.Polygon([(0, 0), (4, 0), (4, 4), (0, 4)], [[(1, 1), (1, 3), (3, 3), (3, 1)]])
     hole = shapely.Polygon([(1, 1), (1, 3), (3, 3), (3, 1)])
     parts = shapely.MultiPolygon([shapely.box(4, 4, 5, 5), shapely.box(8, 0, 9, 1)])

@@ -179,10 +179,10 @@ def test_many_keeps_shape_and_type(locator: Locator) -> None:
     assert found.tolist() == [[0, 1], [2, -1]]
     assert locator.locate_many([], []).tolist() == []
     assert int(locator.locate_many(117.605, 26.205)) == 0
-    for lon, lat in (([117.605], [26.2, 26.205]), ([117, 118], 26.205), ([117.0], [])):
+    for x, y in (([117.605], [26.2, 26.205]), ([117, 118], 26.205), ([117.0], [])):
         for ask in (locator.locate_many, locator.on_border_many, locator.locate_with_border):
             with pytest.raises(BadShape, match="pair up") as caught:
-                ask(lon, lat)
+                ask(x, y)
             assert "成对" in caught.value.text("zh")
 
 

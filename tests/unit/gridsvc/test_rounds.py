@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 
+from gridsvc.analysis.results import PatrolPlan
 from gridsvc.errors import InputError
 from gridsvc.patrol import (
     NoStart,
@@ -26,7 +27,9 @@ NET = WalkNetwork.from_streets(town(), EPSG)
 PLACES = [(0, 10), (110, 200), (390, 400), (200, 5), (330, 100), (50, 300), (250, 395)]
 
 
-def plan(frame: gpd.GeoDataFrame | None = None, net: WalkNetwork = NET, **options: Any):
+def plan(
+    frame: gpd.GeoDataFrame | None = None, net: WalkNetwork = NET, **options: Any
+) -> PatrolPlan:
     options.setdefault("start", spot(200, 200))
     options.setdefault("iterations", 300)
     return plan_point_rounds(
@@ -34,7 +37,7 @@ def plan(frame: gpd.GeoDataFrame | None = None, net: WalkNetwork = NET, **option
     )
 
 
-def test_one_walker_walks_the_optimum():
+def test_one_walker_walks_the_optimum() -> None:
     result = plan()
     assert result.verified == ()
     assert [len(r.stops) for r in result.rounds] == [7]
@@ -48,7 +51,7 @@ def test_one_walker_walks_the_optimum():
     assert result.lower_bound_m <= best + 1e-6
 
 
-def test_the_bound_is_below_the_optimum_and_near_it():
+def test_the_bound_is_below_the_optimum_and_near_it() -> None:
     rng = np.random.default_rng(4)
     for size in (2, 3, 4, 6, 8):
         for _ in range(5):
@@ -64,7 +67,7 @@ def test_the_bound_is_below_the_optimum_and_near_it():
     assert one_tree_bound(np.zeros((5, 5))) == 0.0
 
 
-def test_times_and_lengths_add_up():
+def test_times_and_lengths_add_up() -> None:
     result = plan(points(PLACES, service_minutes=[float(i) for i in range(7)]), speed_m_s=2.0)
     (walked,) = result.rounds
     clock = 0.0
@@ -79,7 +82,7 @@ def test_times_and_lengths_add_up():
     assert walked.path.crs.to_epsg() == 4490
 
 
-def test_repeats_bit_for_bit():
+def test_repeats_bit_for_bit() -> None:
     one, two = (plan(inspectors=2, seed=3) for _ in range(2))
     assert to_gpx(one) == to_gpx(two)
     assert to_geojson_text(one) == to_geojson_text(two)
@@ -87,7 +90,7 @@ def test_repeats_bit_for_bit():
     assert to_gpx(plan(shuffled, inspectors=2, seed=3)) == to_gpx(one)
 
 
-def test_several_inspectors_are_named_and_balanced():
+def test_several_inspectors_are_named_and_balanced() -> None:
     rng = np.random.default_rng(5)
     frame = points([tuple(p) for p in rng.random((24, 2)) * 400])
     people = [("u1", "王"), ("u2", "李"), ("u3", "赵")]
@@ -98,10 +101,11 @@ def test_several_inspectors_are_named_and_balanced():
     assert max(durations) < 1.25 * min(durations)
     free = plan(frame, inspectors=people, balance=False)
     assert free.total_m <= fair.total_m + 1.0
+    assert fair.lower_bound_m is not None
     assert fair.lower_bound_m <= free.total_m
 
 
-def test_points_that_cannot_be_served_are_dropped_with_the_reason():
+def test_points_that_cannot_be_served_are_dropped_with_the_reason() -> None:
     lines = [*town().geometry, line((2000, 0), (2100, 0))]
     net = WalkNetwork.from_streets(streets(lines), EPSG)
     frame = points([(10, 10), (50, 3000), (2050, 10), (200, 10)])
@@ -114,7 +118,7 @@ def test_points_that_cannot_be_served_are_dropped_with_the_reason():
     assert any("2 parts" in note.en for note in result.notes)
 
 
-def test_windows_filter():
+def test_windows_filter() -> None:
     frame = points(PLACES, visit_window=["day", "night", "both", "day", "night", "day", "both"])
     night = plan(frame, window="night")
     assert sorted(s.point_id for s in night.rounds[0].stops) == ["P001", "P002", "P004", "P006"]
@@ -126,7 +130,7 @@ def test_windows_filter():
     assert plan(points(PLACES), window="day").notes == ()
 
 
-def test_a_short_shift_drops_points_and_keeps_the_limit():
+def test_a_short_shift_drops_points_and_keeps_the_limit() -> None:
     result = plan(max_duration_s=3000.0)
     assert result.verified == ()
     assert all(r.duration_s <= 3000.0 for r in result.rounds)
@@ -134,24 +138,24 @@ def test_a_short_shift_drops_points_and_keeps_the_limit():
     assert set(result.dropped["reason"]) == {"no_time"}
 
 
-def test_start_is_a_point_in_the_middle_when_none_is_given():
+def test_start_is_a_point_in_the_middle_when_none_is_given() -> None:
     result = plan(start=None)
     assert result.rounds[0].start in list(points(PLACES).geometry)
     assert result.verified == ()
 
 
-def test_start_off_the_network_is_refused():
+def test_start_off_the_network_is_refused() -> None:
     with pytest.raises(NoStart, match="600 m"):
         plan(start=spot(1000, 200))
 
 
-def test_nothing_to_visit_gives_an_empty_plan():
+def test_nothing_to_visit_gives_an_empty_plan() -> None:
     result = plan(points([]), start=None)
     assert (result.rounds, result.total_m) == ((), 0.0)
     assert to_geojson(result)["features"] == []
 
 
-def test_points_on_one_spot_and_at_the_start():
+def test_points_on_one_spot_and_at_the_start() -> None:
     result = plan(points([(200, 200), (200, 200), (100, 200)]))
     assert result.verified == ()
     assert result.total_m == pytest.approx(200, abs=0.1)
@@ -168,12 +172,12 @@ def test_points_on_one_spot_and_at_the_start():
         {"max_snap_m": -1.0},
     ],
 )
-def test_options_out_of_range_are_refused(options):
+def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         plan(**{"iterations": 10, **options})
 
 
-def test_turns_say_where_to_go():
+def test_turns_say_where_to_go() -> None:
     net = WalkNetwork.from_streets(
         streets([line((0, 0), (100, 0), (200, 0)), line((100, 0), (100, 80))]), EPSG
     )
@@ -188,7 +192,7 @@ def test_turns_say_where_to_go():
     assert min(turns[1].bearing_deg, 360 - turns[1].bearing_deg) < 0.5
 
 
-def test_gpx_is_well_formed_and_hostile_names_are_text():
+def test_gpx_is_well_formed_and_hostile_names_are_text() -> None:
     frame = points([(10, 0), (100, 0)], category="<b>")
     frame["name"] = ["<img onerror=x>&\x00", "]]>中文"]
     text = to_gpx(plan(frame))
@@ -202,7 +206,7 @@ def test_gpx_is_well_formed_and_hostile_names_are_text():
     assert order == sorted(order, key=["metadata", "wpt", "rte", "trk"].index)
 
 
-def test_geojson_holds_legs_stops_and_figures():
+def test_geojson_holds_legs_stops_and_figures() -> None:
     result = plan()
     document = to_geojson(result)
     kinds = [f["properties"]["kind"] for f in document["features"]]
@@ -211,7 +215,7 @@ def test_geojson_holds_legs_stops_and_figures():
     assert document["plan"]["total_m"] == round(result.total_m, 1)
 
 
-def test_bare_points_take_the_defaults_of_the_contract():
+def test_bare_points_take_the_defaults_of_the_contract() -> None:
     whole = points(PLACES)
     bare = gpd.GeoDataFrame(geometry=whole.geometry.to_numpy(), crs=4326)
     result = plan_point_rounds(bare, NET, start=spot(200, 200), iterations=300, window="day")
