@@ -47,6 +47,16 @@ class UnreadableBox(InputError):
     en = "bbox '{value}' must be four numbers west,south,east,north in degrees"
 
 
+class EmptyPeriod(InputError):
+    """A period ends where it begins, or before."""
+
+    zh = "时段为空:{end}({until})应晚于 {start}({since});终点不计入,只查一天时请写次日"
+    en = (
+        "the period is empty: {end} ({until}) must be later than {start} ({since}); the end does "
+        "not belong to it, so for a single day write the next one"
+    )
+
+
 def parse_instant(text: str, zone: str, *, field: str = "at") -> datetime:
     """Return the instant a text means, aware and in UTC.
 
@@ -81,6 +91,26 @@ def parse_instant(text: str, zone: str, *, field: str = "at") -> datetime:
         return found.astimezone(UTC)
     except (ValueError, OverflowError):
         raise UnreadableInstant(field=field, value=text[:80]) from None
+
+
+def require_span(
+    since: datetime, until: datetime, *, start: str = "since", end: str = "until"
+) -> None:
+    """Refuse a period that holds no instant.
+
+    Parameters
+    ----------
+    since, until : datetime
+        Aware; the period is half-open.
+    start, end : str
+        Names of the parameters in messages.
+
+    Raises
+    ------
+    EmptyPeriod
+    """
+    if until <= since:
+        raise EmptyPeriod(start=start, since=since.isoformat(), end=end, until=until.isoformat())
 
 
 def bbox(
@@ -127,12 +157,33 @@ def since(
 
 def until(
     services: ServicesDep,
+    since: Annotated[datetime | None, Depends(since)],
     until: Annotated[str | None, Query(description="Before this instant (ISO 8601).")] = None,
 ) -> datetime | None:
     """Return the instant of ``?until=`` (exclusive)."""
     if until is None or not until.strip():
         return None
-    return parse_instant(until, services.settings.grid.timezone, field="until")
+    end = parse_instant(until, services.settings.grid.timezone, field="until")
+    if since is not None:
+        require_span(since, end)
+    return end
+
+
+def unvisited_since(
+    services: ServicesDep,
+    unvisited_since: Annotated[
+        str | None,
+        Query(
+            description="Points without a visit from this instant on (ISO 8601), up to `at`. "
+            "With `since`/`until`: visited then, but not since this instant."
+        ),
+    ] = None,
+) -> datetime | None:
+    """Return the instant of ``?unvisited_since=``."""
+    if unvisited_since is None or not unvisited_since.strip():
+        return None
+    zone = services.settings.grid.timezone
+    return parse_instant(unvisited_since, zone, field="unvisited_since")
 
 
 def plan(
@@ -153,6 +204,7 @@ BoxDep = Annotated[BoundingBox | None, Depends(bbox)]
 InstantDep = Annotated[datetime, Depends(instant)]
 SinceDep = Annotated[datetime | None, Depends(since)]
 UntilDep = Annotated[datetime | None, Depends(until)]
+UnvisitedDep = Annotated[datetime | None, Depends(unvisited_since)]
 PlanDep = Annotated[PlanVersion, Depends(plan)]
 
 

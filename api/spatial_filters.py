@@ -48,7 +48,7 @@ def frame_in_community(
     limit : int
         Rows at most, the first ones by key.
     **narrowed
-        ``bbox``, ``since``, ``until``, ``after`` of the repository.
+        ``bbox``, ``since``, ``until``, ``visited``, ``unvisited``, ``after`` of the repository.
 
     Returns
     -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -54,6 +55,20 @@ class Level(StrEnum):
     COMMUNITY = "community"
     SUBDISTRICT = "subdistrict"
     CITY = "city"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A half-open span of time: from ``since`` on and before ``until``; ``None`` leaves it open.
+
+    Parameters
+    ----------
+    since, until : datetime, optional
+        Aware instants.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import pandas as pd
 from fastapi import APIRouter, Query, Request, Response
 
-from api.dependencies import BoxDep, InstantDep, ServicesDep, SinceDep, UntilDep, filters
+from api.dependencies import (
+    BoxDep,
+    InstantDep,
+    ServicesDep,
+    SinceDep,
+    UntilDep,
+    UnvisitedDep,
+    filters,
+    require_span,
+)
 from api.pagination import PageDep
 from api.problems import problem_responses
 from api.records import (
@@ -22,9 +32,35 @@ from api.spatial_filters import IN_COMMUNITY, frame_in_community, version_part
 from gridsvc.errors import NotFoundError
 from gridsvc.layers import POINTS, VISITS
 from gridsvc.points import last_visits
+from gridsvc.types import Period
 
 router = APIRouter(prefix="/api/v1/points", tags=["points 测评点位"])
 VISIT_COLUMNS = ("last_visit", "days_since", "due")
+
+
+def visit_periods(
+    since: datetime | None,
+    until: datetime | None,
+    unvisited_since: datetime | None,
+    known_at: datetime | None = None,
+) -> tuple[Period | None, Period | None]:
+    """Return ``visited`` and ``unvisited`` for the repository of points.
+
+    Parameters
+    ----------
+    since, until : datetime or None
+        Half-open period of a visit; no filter when neither is given.
+    unvisited_since : datetime or None
+        Instant from which on there is no visit.
+    known_at : datetime or None
+        Visits from this instant on do not count; all of them count when not given.
+    """
+    ends = [end for end in (until, known_at) if end is not None]
+    visited = since is not None or until is not None
+    return (
+        Period(since, min(ends, default=None)) if visited else None,
+        Period(unvisited_since, known_at) if unvisited_since is not None else None,
+    )
 
 
 @router.get("", response_class=Response, responses={**LIST_RESPONSES, **problem_responses()})
@@ -34,6 +70,9 @@ def list_points(
     at: InstantDep,
     page: PageDep,
     bbox: BoxDep = None,
+    since: SinceDep = None,
+    until: UntilDep = None,
+    unvisited: UnvisitedDep = None,
     cell: Annotated[str | None, Query(description="Cell code.")] = None,
     community: Annotated[str | None, Query(description=IN_COMMUNITY)] = None,
     category: Annotated[list[str] | None, Query(description="Categories; repeatable.")] = None,
@@ -44,14 +83,28 @@ def list_points(
     visits: Annotated[bool, Query(description="Add last visit, days since, due.")] = False,
     f: FormatDep = None,
 ) -> Response:
-    """List evaluation points ordered by id, unplaced ones with their reason."""
+    """List evaluation points ordered by id, unplaced ones with their reason.
+
+    `since`/`until` keep points that were visited in the period, `unvisited_since` those that were
+    not visited from then on, never visited ones among them. Visits of either window count. With
+    `at` all is as it stood then: later visits do not count.
+    """
+    if unvisited is not None:
+        require_span(unvisited, at, start="unvisited_since", end="at")
+    known = at if request.query_params.get("at", "").strip() else None
+    seen, unseen = visit_periods(since, until, unvisited, known)
 
     def fetch() -> pd.DataFrame:
         where = filters(cell_code=cell, category=category, placement=placement)
         with services.storage.unit_of_work() as work:
             if community is None:
                 frame = work.records("points").frame(
-                    where=where or None, bbox=bbox, after=page.after, limit=page.fetch
+                    where=where or None,
+                    bbox=bbox,
+                    visited=seen,
+                    unvisited=unseen,
+                    after=page.after,
+                    limit=page.fetch,
                 )
             else:
                 frame = frame_in_community(
@@ -63,6 +116,8 @@ def list_points(
                     limit=page.fetch,
                     bbox=bbox,
                     after=page.after,
+                    visited=seen,
+                    unvisited=unseen,
                 )
             if visits:
                 done = work.records("visits").frame(until=at)

@@ -10,10 +10,11 @@ import pandas as pd
 import sqlalchemy as sa
 
 from geodata.storage.faults import require_text
-from geodata.storage.schema import INSTANT_OF
+from geodata.storage.schema import INSTANT_OF, layer_tables
 from geodata.storage.types import dump_json
 from gridsvc.errors import InputError
-from gridsvc.layers import Layer
+from gridsvc.layers import POINTS, VISITS, Layer
+from gridsvc.types import Period
 
 _MANY = 200
 
@@ -104,3 +105,21 @@ def since_until(
     if until is not None:
         found.append(column < until)
     return found
+
+
+def has_visit(table: sa.Table, layer: Layer, period: Period) -> sa.ColumnElement[bool]:
+    """Return the condition that an evaluation point was visited in a half-open period.
+
+    Raises
+    ------
+    InputError
+        If the layer is not that of the points, or an end of the period has no time zone.
+    """
+    if layer.name != POINTS.name:
+        raise InputError(
+            reason_zh=f"图层 {layer.name} 没有考察记录,不能按考察时间筛选",
+            reason_en=f"layer {layer.name} has no visits and cannot be filtered by them",
+        )
+    visits = layer_tables[VISITS.name]
+    inside = since_until(visits, VISITS, period.since, period.until)
+    return sa.exists().where(visits.c[POINTS.key] == table.c[POINTS.key], *inside)

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from geodata.storage import frames
 from geodata.storage.faults import DRIVER_ERRORS, explain, is_duplicate, translated
-from geodata.storage.filters import any_of, matches, since_until
+from geodata.storage.filters import any_of, has_visit, matches, since_until
 from geodata.storage.spatial import meets_box
 from gridsvc.errors import DuplicateKey, InputError, NotFoundError
 from gridsvc.layers import Layer
-from gridsvc.types import BoundingBox
+from gridsvc.types import BoundingBox, Period
 
 if TYPE_CHECKING:
     from geodata.storage.session import Session
@@ -87,6 +87,8 @@ class SqlRecordRepository:
         bbox: BoundingBox | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        visited: Period | None = None,
+        unvisited: Period | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> gpd.GeoDataFrame | pd.DataFrame:
@@ -95,12 +97,16 @@ class SqlRecordRepository:
         Raises
         ------
         InputError
-            For a column that the layer does not have, a box over a layer without geometry, or a
-            period over a layer without an instant.
+            For a column that the layer does not have, a box over a layer without geometry, a
+            period over a layer without an instant, or visits of what is not visited.
         """
         dialect = self._session.dialect
         conditions = matches(self._table, self._layer, where, dialect)
         conditions += since_until(self._table, self._layer, since, until)
+        if visited is not None:
+            conditions.append(has_visit(self._table, self._layer, visited))
+        if unvisited is not None:
+            conditions.append(~has_visit(self._table, self._layer, unvisited))
         if bbox is not None:
             if self._layer.geometry is None:
                 raise InputError(

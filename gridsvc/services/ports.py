@@ -12,7 +12,7 @@ import geopandas as gpd
 import pandas as pd
 
 from gridsvc.plan.version import GridScheme, PlanVersion
-from gridsvc.types import BoundingBox
+from gridsvc.types import BoundingBox, Period
 
 
 class PlanRepository(Protocol):
@@ -99,6 +99,8 @@ class RecordRepository(Protocol):
         bbox: BoundingBox | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        visited: Period | None = None,
+        unvisited: Period | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> gpd.GeoDataFrame | pd.DataFrame:
@@ -106,7 +108,8 @@ class RecordRepository(Protocol):
 
         ``where`` maps columns to a value or a list of values (``None`` tests for null).
         ``since``/``until`` (half-open) apply to the layer's instant: ``reported_at`` of cases,
-        ``visited_at`` of visits. ``bbox`` keeps points inside the closed box, lines that meet it.
+        ``visited_at`` of visits. ``visited`` keeps points with a visit in a period, ``unvisited``
+        those without one. ``bbox`` keeps points inside the closed box, lines that meet it.
         ``after``/``limit`` page by key.
         """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import geopandas as gpd
@@ -13,7 +14,7 @@ import shapely
 from gridsvc.errors import CrsMismatch, DuplicateKey, InputError, NotFoundError, RejectedRows
 from gridsvc.layers import LAYERS, RECORD_LAYERS, normalize
 from gridsvc.services.ports import Storage
-from gridsvc.types import BoundingBox
+from gridsvc.types import BoundingBox, Period
 from tests.contract import data
 from tests.contract.data import DAY, T0, assert_same
 
@@ -211,6 +212,51 @@ def test_period_is_half_open(filled: Storage, cases: gpd.GeoDataFrame) -> None:
         work.records("visits").append(visits)
         wanted = visits[visits.visited_at >= T0 + DAY]
         assert_same(work.records("visits").frame(since=T0 + DAY), wanted)
+
+
+def test_points_by_when_they_were_visited(storage: Storage) -> None:
+    """Days of visits: p0 1, 5 and 5; p1 5; p2 9; p3 never; a visit of no known point."""
+    days = {"p0": (1, 5, 5), "p1": (5,), "p2": (9,), "p3": (), "gone": (5,)}
+    seen = [(point, day) for point, found in days.items() for day in found]
+    visits = pd.DataFrame(
+        {
+            "visit_id": [f"v{i}" for i in range(len(seen))],
+            "point_id": [point for point, _ in seen],
+            "visited_at": [T0 + day * DAY for _, day in seen],
+        }
+    ).set_index("visit_id")
+    points = gpd.GeoDataFrame(
+        {"name": "n", "category": "c", "cell_code": ["a", "a", "b", "b"]},
+        index=pd.Index(["p0", "p1", "p2", "p3"], name="point_id"),
+        geometry=list(shapely.points([(117.1, 26.1), (117.2, 26.1), (117.3, 26.1), (117.4, 26.1)])),
+        crs=4490,
+    )
+    with storage.unit_of_work() as work:
+        work.records("points").append(normalize(points, LAYERS["points"]))
+        work.records("visits").append(normalize(visits, LAYERS["visits"]))
+        work.commit()
+    with storage.unit_of_work() as work:
+
+        def found(**asked: object) -> list[str]:
+            return list(work.records("points").frame(**asked).index)  # type: ignore[arg-type]
+
+        five = Period(T0 + 5 * DAY, T0 + 6 * DAY)
+        assert found(visited=five) == ["p0", "p1"]
+        assert found(unvisited=five) == ["p2", "p3"]
+        assert found(visited=Period(T0 + 5 * DAY)) == ["p0", "p1", "p2"]
+        assert found(unvisited=Period(T0 + 5 * DAY)) == ["p3"]
+        assert found(visited=Period(until=T0 + 5 * DAY)) == ["p0"], "the end does not count"
+        assert found(unvisited=Period()) == ["p3"], "never visited"
+        assert found(visited=Period()) == ["p0", "p1", "p2"]
+        assert found(visited=Period(until=T0 + 2 * DAY), unvisited=Period(T0 + 6 * DAY)) == ["p0"]
+        assert found(visited=five, where={"cell_code": "b"}) == []
+        assert found(unvisited=five, where={"cell_code": "b"}, after="p2") == ["p3"]
+        assert found(visited=five, limit=1) == ["p0"]
+        assert found(visited=five, bbox=BoundingBox(117.15, 26.0, 117.5, 26.2)) == ["p1"]
+        with pytest.raises(InputError, match="time zone"):
+            found(unvisited=Period(datetime(2020, 1, 1)))  # noqa: DTZ001
+        with pytest.raises(InputError, match="no visits"):
+            work.records("cases").frame(visited=five)
 
 
 def test_pages_by_key_cover_everything_once(filled: Storage, cases: gpd.GeoDataFrame) -> None:

@@ -130,6 +130,84 @@ def test_points_by_cell_and_category_with_visits(
     assert latest == one["properties"]["last_visit"]
 
 
+def points_seen(city: SampleCity, since: str, until: str | None = None) -> set[str]:
+    """Return the points with a visit in a half-open period of days of the city."""
+    when = city.visits["visited_at"]
+    inside = when >= pd.Timestamp(since, tz="Asia/Shanghai")
+    if until is not None:
+        inside &= when < pd.Timestamp(until, tz="Asia/Shanghai")
+    return set(city.visits.loc[inside, "point_id"])
+
+
+def test_points_by_when_they_were_visited(app_client: TestClient, sample_city: SampleCity) -> None:
+    days = sample_city.visits["visited_at"].dt.tz_convert("Asia/Shanghai").dt.normalize()
+    last = days.max()
+    since, until, recent = (str((last - pd.Timedelta(days=ago)).date()) for ago in (3, 2, 1))
+    wanted = points_seen(sample_city, since, until)
+    assert 0 < len(wanted) < 519
+
+    def ids(query: str) -> list[str]:
+        return [p["id"] for p in everything(app_client, f"/api/v1/points?{query}&limit=100")]
+
+    period = f"since={since}&until={until}"
+    assert ids(period) == sorted(wanted)
+    fresh = points_seen(sample_city, recent)
+    unseen = sorted(set(sample_city.points.index) - fresh)
+    assert 0 < len(unseen) < 519
+    assert ids(f"unvisited_since={recent}") == unseen
+    both = sorted(wanted - fresh)
+    assert ids(f"{period}&unvisited_since={recent}") == both
+    # As it stood at the end of the period, what came later does not count.
+    before = sorted(set(sample_city.points.index) - wanted)
+    assert ids(f"unvisited_since={since}&at={until}") == before
+    assert ids(f"since={since}&at={until}") == sorted(wanted)
+    place = sample_city.points.loc[sorted(wanted)[0]]
+    here = ids(f"{period}&cell={place['cell_code']}")
+    cells = sample_city.points["cell_code"]
+    assert here == [p for p in sorted(wanted) if cells[p] == place["cell_code"]]
+    x, y = place.geometry.x, place.geometry.y
+    assert ids(f"{period}&bbox={x},{y},{x},{y}") == [sorted(wanted)[0]]
+    community = str(place["cell_code"])[:12]
+    inside = ids(f"{period}&community={community}")
+    assert inside == [p for p in sorted(wanted) if str(cells[p]).startswith(community)]
+    rows = app_client.get(f"/api/v1/points?{period}&f=json&limit=3").json()
+    assert [row["point_id"] for row in rows["rows"]] == sorted(wanted)[:3]
+
+
+def test_lists_by_visits_have_an_etag_of_their_own(app_client: TestClient) -> None:
+    tags = {}
+    for query in ("", "?since=2026-01-01", "?unvisited_since=2026-01-01"):
+        answer = app_client.get(f"/api/v1/points{query}")
+        tags[query] = answer.headers["etag"]
+        again = app_client.get(
+            f"/api/v1/points{query}", headers={"If-None-Match": answer.headers["etag"]}
+        )
+        assert again.status_code == 304, query
+    assert len(set(tags.values())) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "start", "end"),
+    [
+        ("/api/v1/points?since=2026-03-02&until=2026-03-01", "since", "until"),
+        ("/api/v1/points?unvisited_since=2999-01-01", "unvisited_since", "at"),
+        ("/api/v1/points?unvisited_since=2026-03-01&at=2026-02-01", "unvisited_since", "at"),
+        ("/api/v1/cases?since=2026-03-01&until=2026-03-01", "since", "until"),
+        ("/api/v1/analysis/hotspots?since=2026-03-02&until=2026-03-01", "since", "until"),
+        ("/maps/hotspot?since=2026-03-02&until=2026-03-01", "since", "until"),
+    ],
+)
+def test_periods_that_hold_nothing_are_refused(
+    app_client: TestClient, path: str, start: str, end: str
+) -> None:
+    answer = app_client.get(path)
+    assert answer.status_code == 422
+    problem = answer.json()
+    assert (problem["start"], problem["end"]) == (start, end)
+    assert "时段为空" in problem["detail"]
+    assert "T" in problem["since"]
+
+
 def test_cases_by_time_and_class_add_up(app_client: TestClient, sample_city: SampleCity) -> None:
     cases = sample_city.cases
     since, until = (
