@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
 
@@ -13,9 +14,15 @@ from maps.coverage_known import Known
 from maps.coverage_lists import figures, lists
 from maps.coverage_signs import signs
 from maps.document import Document, fact, rows
+from maps.ground import ground
 from maps.messages import both
 from maps.offline import OfflineMap
 from maps.page import Assets, Page, Text
+
+_SUMS = (
+    "staff", "vacancies", "population", "area_m2", "points", "points_visited",
+    "points_without_person",
+)  # fmt: skip
 
 
 def coverage_map(
@@ -52,11 +59,12 @@ def coverage_map(
 
 def coverage_document(result: CoverageResult, *, language: Language, page: Page) -> Document:
     """Return what the coverage map draws."""
-    cells, notes = _drawable(result)
+    cells, level, notes = _drawable(result)
     known = Known.of(result)
-    layer, simplified = document.cell_layer(
-        cells, _cell_themes(result, cells, page, known), _cell_cards(cells, page, known)
-    )
+    layer = document.cell_layer(
+        cells, _cell_themes(result, cells, page, known), _cell_cards(cells, page, known),
+        level=level,
+    )  # fmt: skip
     overlays = document.edge_layers(result.areas)
     overlays += signs(result, page, known)
     return document.compose(
@@ -74,41 +82,33 @@ def coverage_document(result: CoverageResult, *, language: Language, page: Page)
         ],
         figures=figures(result, known),
         missing=known.missing,
-        notes=[*notes, *simplified],
+        notes=notes,
         cells=layer,
-        drawn_base=document.base(result.streets, result.exclusions),
+        drawn_base=ground(result.streets, result.exclusions),
         overlays=overlays,
         lists=lists(result, page, known),
     )
 
 
-def _drawable(result: CoverageResult) -> tuple[gpd.GeoDataFrame, list[Text]]:
-    """Return the cells, or the communities where there are too many cells."""
+def _drawable(result: CoverageResult) -> tuple[gpd.GeoDataFrame, document.Level, list[Text]]:
+    """Return the cells, or communities or subdistricts where there are too many cells."""
     cells = result.cells
-    if len(cells) <= document.MANY_CELLS:
-        return cells, []
+    level = document.level_to_draw(cells)
+    if level == "cell":
+        return cells, level, []
     numbers = [c for c in cells.columns if c.startswith("role_")]
-    numbers += [
-        c
-        for c in (
-            "staff",
-            "vacancies",
-            "population",
-            "area_m2",
-            "points",
-            "points_visited",
-            "points_without_person",
-        )
-        if c in cells.columns
-    ]
-    grouped = cells.groupby("community_code", sort=True)
+    numbers += [c for c in _SUMS if c in cells.columns]
+    grouped = cells.groupby(f"{level}_code", sort=True)
     table = grouped[numbers].sum(min_count=1)
-    for column in ("community_name", "subdistrict_name"):
-        table[column] = grouped[column].first()
-    shapes = [shapely.coverage_union_all(g.geometry.to_numpy()) for _, g in grouped]
-    table["name"] = table["community_name"]
-    merged = gpd.GeoDataFrame(table, geometry=shapes, crs=cells.crs)
-    return merged, [both("aggregated", limit=f"{document.MANY_CELLS:,}", n=f"{len(merged):,}")]
+    for above in ("community", "subdistrict")[("community", "subdistrict").index(level) :]:
+        table[f"{above}_name"] = grouped[f"{above}_name"].first()
+    table["name"] = table[f"{level}_name"]
+    drawn = result.areas[result.areas["level"] == level].set_index("code").geometry
+    shapes = drawn.reindex(table.index)
+    if shapes.isna().any():
+        shapes = grouped.geometry.agg(lambda g: shapely.coverage_union_all(g.to_numpy()))
+    merged = gpd.GeoDataFrame(table, geometry=np.asarray(shapes, dtype=object), crs=cells.crs)
+    return merged, level, [document.aggregated(level, len(merged))]
 
 
 def _roles(cells: pd.DataFrame) -> list[str]:

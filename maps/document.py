@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -12,21 +12,18 @@ import shapely
 
 from gridsvc.errors import Language
 from maps import encoding, formats, messages
+from maps.ground import ground
 from maps.messages import both
+from maps.packing import pack_features
 from maps.page import Page, Text
+from maps.topology import share_borders
 
 Document = dict[str, Any]
-VERSION = 1
+Level = Literal["cell", "community", "subdistrict"]
+VERSION = 2
 MANY_CELLS = 5000
 LONGEST_LIST = 500
 _METRES_PER_DEGREE = 111_320.0
-_CLASSES = {
-    "major": ("motorway", "trunk", "primary", "secondary", "motorway_link", "trunk_link",
-              "primary_link", "secondary_link"),
-    "minor": ("tertiary", "residential", "unclassified", "living_street", "tertiary_link", "road"),
-}  # fmt: skip
-_WATER = ("river", "lake", "water", "reservoir", "canal", "sea", "stream", "pond", "wetland")
-_GREEN = ("park", "forest", "wood", "green", "hill", "grass", "garden", "mountain")
 
 
 def shown(value: Any) -> Text:
@@ -117,8 +114,9 @@ def cell_layer(
     cards: Sequence[Document],
     *,
     initial: int = 0,
-) -> tuple[Document, list[Text]]:
-    """Return the grid and notes about how it is drawn.
+    level: Level = "cell",
+) -> Document:
+    """Return the grid.
 
     Parameters
     ----------
@@ -128,20 +126,33 @@ def cell_layer(
         Aligned to the cells.
     initial : int
         Theme shown first; -1 for none.
+    level : {"cell", "community", "subdistrict"}
+        What the areas are, where they are too many to draw them as cells.
     """
-    shapes, tolerance = encoding.light_coverage(cells.geometry.to_numpy())
-    notes: list[Text] = []
-    if tolerance is not None:
-        notes.append(both("simplified", metres=f"{tolerance * _METRES_PER_DEGREE:.1f}"))
     return {
-        "kind": both("cell"),
+        "kind": both(level),
+        "level": level,
+        "partial": level != "cell",
         "codes": [str(code) for code in cells.index],
         "names": cell_names(cells),
-        "geometry": [encoding.area(shape) for shape in shapes],
+        "geometry": cells.geometry.to_numpy(),
         "rows": list(cards),
         "themes": list(themes),
         "initial": initial,
-    }, notes
+    }
+
+
+def level_to_draw(cells: pd.DataFrame) -> Level:
+    """Return the finest level of which a map draws all areas: at most ``MANY_CELLS`` of them."""
+    if len(cells) <= MANY_CELLS:
+        return "cell"
+    communities = cells["community_code"].nunique()
+    return "community" if communities <= MANY_CELLS else "subdistrict"
+
+
+def aggregated(level: Level, count: int) -> Text:
+    """Return the remark that a map shows communities or subdistricts in place of cells."""
+    return both("aggregated", limit=f"{MANY_CELLS:,}", n=f"{count:,}", areas=both(f"{level}_many"))
 
 
 def parents(cells: gpd.GeoDataFrame) -> list[Document]:
@@ -163,7 +174,8 @@ def edge_layers(
     for level in levels:
         some = areas[areas["level"] == level]
         some = some[~some.geometry.is_empty]
-        if not len(some):
+        # Borders closer than a few pixels are a grey mass that says nothing.
+        if not len(some) or len(some) > MANY_CELLS:
             continue
         layers.append(_edges(level, some.geometry.to_numpy(), some["name"], some["code"]))
     return layers
@@ -185,17 +197,17 @@ def derived_edges(cells: gpd.GeoDataFrame) -> list[Document]:
 
 
 def _edges(level: str, shapes: Any, names: Iterable[Any], codes: Iterable[Any]) -> Document:
-    light, _ = encoding.light_coverage(shapes)
+    areas = np.asarray(shapes, dtype=object)
     return {
         "type": "edges",
         "key": f"edges-{level}",
         "label": both(f"{level}_edges"),
         "on": True,
         "level": level,
-        "geometry": [encoding.area(shape) for shape in light],
+        "geometry": areas,
         "names": [shown(name) for name in names],
         "codes": [str(code) for code in codes],
-        "label_xy": encoding.inner_points(light),
+        "label_xy": encoding.inner_points(areas),
     }
 
 
@@ -241,64 +253,6 @@ def point_layer(
     return document
 
 
-def base(
-    streets: gpd.GeoDataFrame | None = None, exclusions: gpd.GeoDataFrame | None = None
-) -> Document:
-    """Return the quiet base: streets by class, bridges, water, green, other exclusions."""
-    document: Document = {
-        "water": [], "water_names": [], "water_xy": [], "excluded": [], "green": [],
-        "streets": {"major": [], "minor": [], "lane": []}, "bridges": [], "street_names": [],
-    }  # fmt: skip
-    if exclusions is not None:
-        for kind, name, shape in zip(
-            exclusions["kind"], exclusions["name"], exclusions.geometry, strict=True
-        ):
-            encoded = encoding.area(shape)
-            if not encoded:
-                continue
-            if str(kind) in _WATER:
-                document["water"].append(encoded)
-                if not formats.missing(name):
-                    document["water_names"].append(str(name))
-                    document["water_xy"] += encoding.inner_points([shape])
-            else:
-                document["green" if str(kind) in _GREEN else "excluded"].append(encoded)
-    if streets is not None and len(streets):
-        _streets(streets, document)
-    return document
-
-
-def _streets(streets: gpd.GeoDataFrame, document: Document) -> None:
-    rank = {name: kind for kind, names in _CLASSES.items() for name in names}
-    kinds = [rank.get(str(h), "lane") for h in streets["highway"]]
-    bridge = (
-        streets["bridge"].fillna(False).to_numpy(dtype=bool)
-        if "bridge" in streets
-        else np.zeros(len(streets), dtype=bool)
-    )
-    best: dict[str, tuple[float, list[int], int]] = {}
-    lengths = shapely.length(streets.geometry.to_numpy())
-    for kind, name, shape, length, on_bridge in zip(
-        kinds, streets["name"], streets.geometry, lengths, bridge, strict=True
-    ):
-        encoded = encoding.lines(shape)
-        document["streets"][kind] += encoded
-        if on_bridge:
-            document["bridges"] += encoded
-        if formats.missing(name) or not encoded:
-            continue
-        # Each name once, along its longest piece.
-        text = str(name)
-        if text not in best or length > best[text][0]:
-            level = 0 if kind == "major" else 1
-            longest = max(encoded, key=len)
-            best[text] = (float(length), longest, level)
-    ordered = sorted(best.items(), key=lambda item: (item[1][2], -item[1][0], item[0]))
-    document["street_names"] = [
-        {"name": name, "line": line, "rank": level} for name, (_, line, level) in ordered[:400]
-    ]
-
-
 def compose(
     kind: str,
     page: Page,
@@ -327,6 +281,14 @@ def compose(
     if page.action is not None or page.fields:
         controls = {"action": page.action or "", "fields": [f.as_dict() for f in page.fields]}
     remarks = list(notes)
+    borders = share_borders(cells, [one for one in overlays if one["type"] == "edges"])
+    if borders.tolerance_deg is not None:
+        metres = borders.tolerance_deg * _METRES_PER_DEGREE
+        remarks.append(both("simplified", metres=f"{metres:.1f}"))
+    detail = None
+    if page.cells_in_view is not None and cells is not None and cells["partial"]:
+        detail = page.cells_in_view
+        remarks.append(both("cells_in_view"))
     tiles = None
     if page.tiles is not None:
         tiles = {
@@ -351,9 +313,11 @@ def compose(
         "figures": list(figures),
         "missing": list(missing),
         "notes": remarks,
-        "cells": cells,
-        "base": drawn_base if drawn_base is not None else base(),
-        "overlays": list(overlays),
+        "arcs": borders.arcs,
+        "cells": None if cells is None else pack_features(cells),
+        "detail": detail,
+        "base": drawn_base if drawn_base is not None else ground(),
+        "overlays": [pack_features(o) if o["type"] == "points" else o for o in overlays],
         "lists": list(lists),
         "controls": controls,
         "download": page.download,
@@ -368,12 +332,14 @@ def compose(
 def exported(document: Document) -> Document:
     """Return the document for a single file: no online base map, no controls that need a server."""
     single = {**document, "exported": True, "tiles": None, "home": None, "download": None,
-              "links": []}  # fmt: skip
+              "links": [], "detail": None}  # fmt: skip
+    # What only a server can do is not promised by a file.
+    left_out: list[Text] = [both("cells_in_view")]
+    added: list[Text] = []
     if document["tiles"] is not None:
-        shifted = both("tiles_shifted")
-        attribution = document["tiles"]["attribution"]
-        kept = [n for n in document["notes"] if n not in (shifted, attribution)]
-        single["notes"] = [*kept, both("tiles_left_out")]
+        left_out += [both("tiles_shifted"), document["tiles"]["attribution"]]
+        added = [both("tiles_left_out")]
+    single["notes"] = [*(n for n in document["notes"] if n not in left_out), *added]
     return single
 
 

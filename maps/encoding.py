@@ -5,7 +5,7 @@ Six decimals (about 0.1 m) are for display only; nothing is computed from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,6 @@ import shapely
 from gridsvc.types import FloatArray
 
 SCALE = 1_000_000
-MANY_VERTICES = 400_000
-_SIMPLIFY_DEG = 1e-5
 
 
 def steps(coordinates: FloatArray) -> list[int]:
@@ -69,7 +67,7 @@ def points(geometries: Iterable[Any]) -> list[int]:
     return np.rint(xy * SCALE).astype(np.int64).ravel().tolist()
 
 
-def inner_points(geometries: Sequence[Any]) -> list[int]:
+def inner_points(geometries: Any) -> list[int]:
     """Return for each area a point inside it, near its middle, as flat steps."""
     shapes = np.asarray(geometries, dtype=object)
     centres = shapely.centroid(shapes)
@@ -87,16 +85,3 @@ def bounds(*collections: Any) -> list[float]:
     table = np.asarray(boxes)
     low, high = table[:, :2].min(axis=0), table[:, 2:].max(axis=0)
     return [round(float(v), 6) for v in (*low, *high)]
-
-
-def light_coverage(geometries: Any) -> tuple[Any, float | None]:
-    """Return areas light enough to draw, and the tolerance in degrees when they were simplified.
-
-    Neighbours stay edge-matched (``shapely.coverage_simplify``); small coverages are returned as
-    they are.
-    """
-    shapes = np.asarray(geometries, dtype=object)
-    if int(shapely.get_num_coordinates(shapes).sum()) <= MANY_VERTICES:
-        return shapes, None
-    simple = shapely.coverage_simplify(shapes, _SIMPLIFY_DEG)
-    return np.where(shapely.is_empty(simple), shapes, simple), _SIMPLIFY_DEG

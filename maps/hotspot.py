@@ -10,12 +10,13 @@ from gridsvc.analysis.results import HotspotResult
 from gridsvc.errors import Language
 from maps import document, encoding, formats, palette, themes, wording
 from maps.document import Document, fact, figure, listing, rows
+from maps.ground import ground
 from maps.messages import both
 from maps.offline import OfflineMap
 from maps.page import Assets, Page, Text
 
 POINTS_BELOW = 200
-MOST_POINTS = 50_000
+MOST_POINTS = 40_000
 _ORDER = ("hot_99", "hot_95", "hot_90", "none", "cold_90", "cold_95", "cold_99", "not_tested")
 
 
@@ -69,13 +70,14 @@ def hotspot_document(
     """Return what the hotspot map draws."""
     cells = result.cells
     notes: list[Text] = [wording.note(text) for text in result.notes]
-    if len(cells) > document.MANY_CELLS:
-        kept = cells[cells["hotspot"] != "none"]
-        notes.append(both("only_classified", limit=f"{document.MANY_CELLS:,}", n=f"{len(kept):,}"))
-        cells = kept
+    partial = len(cells) > document.MANY_CELLS
+    if partial:
+        cells, remark = _worth_drawing(cells)
+        notes.append(remark)
     if result.points is not None and len(result.points) > MOST_POINTS:
         notes.append(both("points_capped", limit=f"{MOST_POINTS:,}", n=f"{len(result.points):,}"))
-    layer, simplified = document.cell_layer(cells, [_classes(cells)], _cards(result, cells))
+    layer = document.cell_layer(cells, [_classes(cells, result.cells)], _cards(result, cells))
+    layer["partial"] = partial
     edges = document.edge_layers(areas) if areas is not None else []
     if not edges:
         edges = document.derived_edges(result.cells)
@@ -97,15 +99,29 @@ def hotspot_document(
             figure("set_aside", f"{result.n_set_aside:,}"),
         ],
         missing=[{"text": both("period_empty"), "reset": True}] if result.n == 0 else [],
-        notes=[*notes, *simplified],
+        notes=notes,
         cells=layer,
-        drawn_base=document.base(streets, exclusions),
+        drawn_base=ground(streets, exclusions),
         overlays=overlays,
         lists=[_hot_list(result), _pile_list(result)],
     )
 
 
-def _classes(cells: gpd.GeoDataFrame) -> Document:
+def _worth_drawing(cells: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, Text]:
+    """Return the cells of a large city that say something, and the remark about the others."""
+    limit = f"{document.MANY_CELLS:,}"
+    kept = cells[cells["hotspot"] != "none"]
+    if len(kept) <= document.MANY_CELLS:
+        return kept, both("only_classified", limit=limit, n=f"{len(kept):,}")
+    significant = kept[kept["hotspot"] != "not_tested"]
+    strength = pd.to_numeric(significant["z"]).abs()
+    strongest = strength.sort_values(ascending=False, kind="stable").index[: document.MANY_CELLS]
+    kept = significant.loc[significant.index.isin(strongest)]
+    return kept, both("only_strongest", limit=limit, n=f"{len(kept):,}")
+
+
+def _classes(cells: gpd.GeoDataFrame, everything: gpd.GeoDataFrame) -> Document:
+    """Return the classes of the cells drawn; their counts are those of all cells."""
     classes: list[Document] = []
     for key in _ORDER:
         one: Document = {
@@ -117,7 +133,11 @@ def _classes(cells: gpd.GeoDataFrame) -> Document:
         classes.append(one)
     place = {key: i for i, key in enumerate(_ORDER)}
     index = [place[str(value)] for value in cells["hotspot"]]
-    return themes.theme("gi-star", both("gi_star"), classes, index)
+    made = themes.theme("gi-star", both("gi_star"), classes, index)
+    counts = everything["hotspot"].value_counts()
+    for key, one in zip(_ORDER, made["classes"], strict=True):
+        one["count"] = int(counts.get(key, 0))
+    return made
 
 
 def _cards(result: HotspotResult, cells: gpd.GeoDataFrame) -> list[Document]:

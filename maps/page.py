@@ -75,6 +75,8 @@ class Page:
     links : tuple of (Text, str)
         Further pages in the header.
     tiles : Tiles or None
+    cells_in_view : str or None
+        Address that gives the cells of ``&bbox=`` as GeoJSON, for maps of too many cells.
     names : mapping
         Display names of catalogue keys: ``role``, ``category``, ``class`` and ``unit``, each a
         mapping from key to text.
@@ -88,6 +90,7 @@ class Page:
     fields: tuple[Field, ...] = ()
     links: tuple[tuple[Text, str], ...] = ()
     tiles: Tiles | None = None
+    cells_in_view: str | None = None
     names: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)
 
     def name(self, kind: str, key: Any) -> Text:

@@ -16,6 +16,7 @@ from gridsvc.errors import Language
 from gridsvc.patrol.gpx import to_gpx
 from maps import document, encoding, formats, palette, wording
 from maps.document import Document, fact, figure, listing, shown
+from maps.ground import ground
 from maps.messages import Both, both
 from maps.offline import OfflineMap
 from maps.page import Assets, Page, Text
@@ -56,7 +57,7 @@ def patrol_document(plan: PatrolPlan, *, language: Language, page: Page) -> Docu
     overlays: list[Document] = []
     layer = None
     if len(plan.cells):
-        layer, _ = document.cell_layer(plan.cells, [], document.parents(plan.cells))
+        layer = document.cell_layer(plan.cells, [], document.parents(plan.cells))
         overlays += document.derived_edges(plan.cells)
     overlays.append(
         {"type": "rounds", "key": "rounds", "label": both("rounds"), "on": True, "rounds": rounds}
@@ -84,7 +85,7 @@ def patrol_document(plan: PatrolPlan, *, language: Language, page: Page) -> Docu
         ],
         notes=notes,
         cells=layer,
-        drawn_base=document.base(plan.streets),
+        drawn_base=ground(plan.streets),
         overlays=overlays,
         lists=[_dropped(plan)],
     )

@@ -81,12 +81,22 @@ MAPS: dict[str, tuple[str, str]] = {
     "set_aside": ("默认坐标堆（已剔除）", "Set aside (default coordinates)"),
     "unplaced": ("无法落格", "Without a cell"),
     "aggregated": (
-        "网格超过 {limit} 个，本图按社区汇总绘制（{n} 个社区）。",
-        "More than {limit} cells: this map shows {n} communities instead.",
+        "网格超过 {limit} 个，本图按{areas}汇总绘制（{n} 个{areas}），颜色为汇总值。",
+        "More than {limit} cells: this map shows sums for {n} {areas} instead.",
+    ),
+    "community_many": ("社区", "communities"),
+    "subdistrict_many": ("街道", "subdistricts"),
+    "cells_in_view": (
+        "放大后逐格显示视野内的网格边界，点击可看编码和名称。",
+        "Zoom in and the cells in view appear with their codes and names.",
     ),
     "only_classified": (
         "网格超过 {limit} 个，只绘制显著与未检验的 {n} 个网格。",
         "More than {limit} cells: only the {n} significant or untested ones are drawn.",
+    ),
+    "only_strongest": (
+        "网格超过 {limit} 个，只绘制最显著的 {n} 个网格；数字包含全部。",
+        "More than {limit} cells: only the {n} most significant are drawn; the figures count all.",
     ),
     "simplified": (
         "边界仅为显示而简化（约 {metres} 米），相邻网格仍严丝合缝。",
@@ -136,12 +146,12 @@ MAPS: dict[str, tuple[str, str]] = {
     "cell_code": ("网格编码", "Cell code"),
     "not_imported": ("尚未导入", "not imported yet"),
     "duties_missing": (
-        "尚未导入责任分工：谁负责哪个网格还不知道。请用 gridsvc import 文件 --as duties 导入。",
-        "Duties are not imported: nobody in charge is known. Use gridsvc import FILE --as duties.",
+        "尚未导入责任分工：谁负责哪个网格还不知道。请先导入责任分工表。",
+        "Duties are not imported: nobody in charge is known. Import the table of duties first.",
     ),
     "visits_missing": (
-        "尚未导入走访记录：点位何时走访还不知道。请用 gridsvc import 文件 --as visits 导入。",
-        "Visits are not imported: last visits are unknown. Use gridsvc import FILE --as visits.",
+        "尚未导入走访记录：点位何时走访还不知道。请先导入走访记录表。",
+        "Visits are not imported: last visits are unknown. Import the table of visits first.",
     ),
     "state_good": ("达标", "complete"),
     "state_bad": ("未达标", "incomplete"),

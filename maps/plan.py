@@ -12,6 +12,7 @@ from gridsvc.errors import Language
 from gridsvc.plan.version import PlanVersion
 from maps import document, encoding, formats, themes
 from maps.document import Document, fact, figure, listing, rows
+from maps.ground import ground
 from maps.messages import Both, both
 from maps.offline import OfflineMap
 from maps.page import Assets, Page, Text
@@ -76,12 +77,13 @@ def plan_document(
 ) -> Document:
     """Return what the plan map draws."""
     frame, notes = cells, []
-    if len(cells) > document.MANY_CELLS and areas is not None:
-        communities = areas[areas["level"] == "community"]
-        if len(communities):
-            frame = communities.set_index("code")
-            notes.append(both("aggregated", limit=f"{document.MANY_CELLS:,}", n=f"{len(frame):,}"))
-    layer, simplified = document.cell_layer(frame, _themes(frame), _cards(frame), initial=-1)
+    level = document.level_to_draw(cells)
+    if level != "cell" and areas is not None and (areas["level"] == level).any():
+        frame = areas[areas["level"] == level].set_index("code")
+        notes.append(document.aggregated(level, len(frame)))
+    else:
+        level = "cell"
+    layer = document.cell_layer(frame, _themes(frame), _cards(frame), initial=-1, level=level)
     edges = document.edge_layers(areas) if areas is not None else []
     if not edges:
         edges = document.derived_edges(cells)
@@ -107,9 +109,9 @@ def plan_document(
                                                page.timezone)),
         ],
         figures=_figures(cells, count, verdict),
-        notes=[*notes, *simplified],
+        notes=notes,
         cells=layer,
-        drawn_base=document.base(streets, exclusions),
+        drawn_base=ground(streets, exclusions),
         overlays=[*edges, *_findings(numbered)],
         lists=[_list(numbered)],
     )  # fmt: skip

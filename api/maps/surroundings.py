@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from urllib.parse import urlencode
 
 import geopandas as gpd
 import pandas as pd
@@ -64,6 +65,7 @@ def page_of(
             attribution=settings.map.tile_attribution,
         )
     own = tuple(fields)
+    view = {"plan": plan.id, "f": "geojson", "limit": 1000}
     return Page(
         timezone=settings.grid.timezone,
         plan_title=plan.title,
@@ -73,6 +75,7 @@ def page_of(
         fields=own,
         links=tuple((both(f"{k}_title"), f"/maps/{k}") for k in KINDS if k != kind),
         tiles=tiles,
+        cells_in_view=f"/api/v1/cells?{urlencode(view)}",
         names=names if names is not None else catalogue_names(),
     )
 

@@ -6,16 +6,12 @@ import itertools
 from typing import Any
 
 import numpy as np
-import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import GeometryCollection, LineString, MultiPolygon, Point, Polygon, box
 
-from gridsvc.crs import canonical_geometry
 from maps import encoding
-
-from .builders import cells
 
 degrees = st.floats(-179.0, 179.0, allow_nan=False)
 
@@ -64,17 +60,3 @@ def test_inner_points_lie_inside() -> None:
 def test_bounds_of_nothing_show_the_country() -> None:
     assert encoding.bounds([]) == [73.0, 18.0, 135.0, 54.0]
     assert encoding.bounds([Point(1, 2)], [box(3, 4, 5, 6)]) == [1.0, 2.0, 5.0, 6.0]
-
-
-def test_heavy_coverages_are_simplified_and_stay_edge_matched(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    shapes = cells().geometry.to_numpy()
-    assert encoding.light_coverage(shapes)[1] is None
-    dense = canonical_geometry(shapely.segmentize(shapes, 0.0005))
-    assert shapely.coverage_is_valid(dense)
-    monkeypatch.setattr(encoding, "MANY_VERTICES", 10)
-    light, tolerance = encoding.light_coverage(dense)
-    assert tolerance is not None
-    assert shapely.get_num_coordinates(light).sum() < shapely.get_num_coordinates(dense).sum()
-    assert shapely.coverage_is_valid(light)

@@ -38,7 +38,7 @@ def figures(data: dict[str, Any]) -> dict[str, Any]:
 
 def test_without_duties_nobody_is_said_to_be_missing() -> None:
     data = data_of(maps.coverage_map(without("duties")))
-    assert "--as duties" in data["missing"][0]["text"]["zh"]
+    assert "导入责任分工表" in data["missing"][0]["text"]["zh"]
     assert len(data["missing"]) == 1
     assert "vacancies" not in [one["key"] for one in data["overlays"]]
     filled = figures(data)["Cells fully staffed"]
@@ -48,7 +48,7 @@ def test_without_duties_nobody_is_said_to_be_missing() -> None:
     assert [one["hatch"] for one in data["cells"]["themes"][0]["classes"]] == ["back"]
     vacant = next(one for one in data["lists"] if one["label"]["en"].startswith("Cells with"))
     assert vacant["rows"] == []
-    assert "--as duties" in vacant["empty"]["en"]
+    assert "Import the table of duties" in vacant["empty"]["en"]
 
 
 def test_units_on_points_answer_for_them_without_duties() -> None:
@@ -70,7 +70,7 @@ def test_units_on_points_answer_for_them_without_duties() -> None:
 
 def test_without_visits_no_point_is_said_to_be_late() -> None:
     data = data_of(maps.coverage_map(without("visits")))
-    assert "--as visits" in data["missing"][0]["text"]["zh"]
+    assert "导入走访记录表" in data["missing"][0]["text"]["zh"]
     points = next(one for one in data["overlays"] if one["key"] == "points")
     assert len(points["themes"][0]["classes"]) == 1
     assert "far" not in points["themes"][0]

@@ -16,7 +16,7 @@ import pytest
 from shapely.geometry import LineString
 
 import maps
-from maps import Field, OfflineMap, Page, Tiles, document, hotspot
+from maps import Field, OfflineMap, Page, Tiles, document, ground, hotspot
 from maps.page import Assets
 from maps.patrol import twice_walked
 
@@ -192,9 +192,57 @@ def test_many_cells_are_shown_as_communities_and_the_map_says_so(
     staff = next(r for r in data["cells"]["rows"] if r["label"]["en"] == "Staff, each once")
     assert staff["values"] == [6, 14]
     assert any("2 communities" in note["en"] for note in data["notes"])
+    assert data["cells"]["level"] == "community"
+    assert data["detail"] is None
+    # The lists and the rings still name cells, with their place.
+    assert overlay(data, "vacancies")["codes"] == [builders.CODES[5]]
+    vacant = next(one for one in data["lists"] if one.get("key") == "vacant")
+    assert {"cell", "sign", "xy"} <= set(vacant["rows"][0])
     hot = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))
     assert len(hot["cells"]["codes"]) == 4
     assert any("only the 4" in str(note) for note in hot["notes"])
+    counts = {c["label"]["en"]: c["count"] for c in hot["cells"]["themes"][0]["classes"]}
+    assert counts["not significant"] == 2
+    monkeypatch.setattr(document, "MANY_CELLS", 2)
+    strong = data_of(maps.hotspot_map(builders.hotspot_result(), assets="url"))
+    assert strong["cells"]["codes"] == [builders.CODES[0], builders.CODES[4]]
+    assert any("only the 2 most significant" in str(note) for note in strong["notes"])
+    monkeypatch.setattr(document, "MANY_CELLS", 1)
+    coarse = data_of(maps.coverage_map(builders.coverage_result(), assets="url"))
+    assert coarse["cells"]["level"] == "subdistrict"
+    assert any("1 subdistricts" in str(note) for note in coarse["notes"])
+    assert "edges-community" not in [one["key"] for one in coarse["overlays"]]
+
+
+def test_a_served_map_of_too_many_cells_says_where_the_cells_in_view_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = Page(cells_in_view="/api/v1/cells?plan=p")
+    assert (
+        data_of(maps.coverage_map(builders.coverage_result(), page=page, assets="url"))["detail"]
+        is None
+    )
+    monkeypatch.setattr(document, "MANY_CELLS", 5)
+    for served in (
+        maps.coverage_map(builders.coverage_result(), page=page, assets="url"),
+        maps.hotspot_map(builders.hotspot_result(), page=page, assets="url"),
+    ):
+        data = data_of(served)
+        assert data["detail"] == "/api/v1/cells?plan=p"
+        assert any("cells in view" in str(note) for note in data["notes"])
+    alone = data_of(maps.coverage_map(builders.coverage_result(), page=page, assets="inline"))
+    assert alone["detail"] is None
+    assert not any("cells in view" in str(note) for note in alone["notes"])
+
+
+def test_the_least_streets_of_a_large_city_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ground.ground(builders.streets())["streets"]
+    assert {kind: len(lines) > 0 for kind, lines in whole.items()} == {
+        "major": True, "minor": False, "lane": True,
+    }  # fmt: skip
+    monkeypatch.setattr(ground, "MANY_STREETS", 2)
+    assert ground.ground(builders.streets())["streets"]["lane"] == []
+    assert ground.ground(builders.streets())["streets"]["major"] == whole["major"]
 
 
 def test_hotspot_states_all_that_the_figure_rests_on() -> None:

@@ -100,12 +100,12 @@ export class Labels {
         from: rank === 0 ? 14 : 16, to: 22, rank: 2 + rank, length: [a, b],
       });
     }
-    if (payload.cells && payload.cells.codes.length <= 5000) {
-      const { geometry, names } = payload.cells;
-      geometry.forEach((area, i) => {
-        const ring = area[0]?.[0];
+    if (payload.cells?.level === "cell") {
+      const { rings, names } = payload.cells;
+      rings.forEach((area, i) => {
+        const ring = context.topology.area(area)[0]?.[0];
         if (!ring) return;
-        const centre = L.latLngBounds(decoder.line(ring)).getCenter();
+        const centre = L.latLngBounds(ring).getCenter();
         this.entries.push({
           at: [centre.lat, centre.lng], text: () => words.text(names[i]), kind: "cell",
           from: 16, to: 22, rank: 2,

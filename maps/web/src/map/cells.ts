@@ -42,13 +42,13 @@ export class CellLayer {
   private selected = -1;
 
   constructor(private readonly context: Context) {
-    const { payload, decoder, canvas, map } = context;
+    const { payload, topology, canvas, map } = context;
     const cells = payload.cells!;
     this.theme = cells.themes[cells.initial] ?? null;
-    cells.geometry.forEach((area, i) => {
+    cells.rings.forEach((area, i) => {
       this.byCode.set(cells.codes[i], i);
-      const polygon = L.polygon(decoder.area(area), {
-        renderer: canvas.cells, color: EDGE, weight: 1, opacity: 0.85, fill: true, fillOpacity: 0,
+      const polygon = L.polygon(topology.area(area), {
+        renderer: canvas.cells, stroke: false, fill: true, fillOpacity: 0,
       });
       polygon.on("mouseover", () => this.over(i));
       polygon.on("mouseout", () => this.over(-1));
@@ -58,6 +58,11 @@ export class CellLayer {
       });
       this.layers.push(polygon);
     });
+    // Every border is drawn once, not by both its neighbours.
+    const borders = L.polyline(topology.borders(cells.rings), {
+      renderer: canvas.edges, interactive: false, color: EDGE, weight: 1, opacity: 0.85,
+      smoothFactor: 1,
+    });
     this.group = L.featureGroup(this.layers);
     // One tooltip for all cells, filled with text nodes when it opens.
     this.group.bindTooltip((layer) => this.tip(this.layers.indexOf(layer as L.Polygon)), {
@@ -65,12 +70,13 @@ export class CellLayer {
     });
     this.paint();
     this.group.addTo(map);
+    borders.addTo(map);
     this.hover.addTo(map);
     this.selection.addTo(map);
     const thin = () => {
       const zoom = map.getZoom();
       const weight = (zoom < 12 ? 0.4 : zoom < 13 ? 0.6 : 1) * this.context.large;
-      for (const layer of this.layers) layer.options.weight = weight;
+      borders.options.weight = weight;
     };
     map.on("zoomend", thin);
     thin();

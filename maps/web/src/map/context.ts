@@ -2,6 +2,7 @@
 import type L from "leaflet";
 import type { Decoder } from "./geometry";
 import type { Words } from "./i18n";
+import type { Topology } from "./topology";
 import type { Payload } from "./types";
 
 export interface Found {
@@ -17,6 +18,7 @@ export interface Context {
   payload: Payload;
   words: Words;
   decoder: Decoder;
+  topology: Topology;
   canvas: Record<"base" | "cells" | "edges" | "routes" | "select", L.Canvas>;
   svg: L.SVG;
   /** Patterns in place of colours, for black-and-white print. */

@@ -6,10 +6,13 @@ import { drawBase, Labels } from "./base";
 import { GridCanvas } from "./canvas";
 import { CellLayer } from "./cells";
 import { CLOSE, type Context, type Found } from "./context";
+import { CellsInView } from "./detail";
 import { convert, type Datum } from "./datum";
 import { clear, h } from "./dom";
 import { Decoder } from "./geometry";
 import { Words } from "./i18n";
+import { unpack } from "./packing";
+import { Topology } from "./topology";
 import { areas, edges, findings, points, type Shown } from "./overlays";
 import { headerLinks, panelContent, type Parts } from "./panel";
 import { moreMenu } from "./menu";
@@ -40,7 +43,7 @@ function make(context: Context, overlay: Overlay): Shown {
 /** Say that the map is coming, let that be painted, then draw. */
 function start(map: L.Map, documentId: string): void {
   const source = document.getElementById(documentId)!;
-  const payload = JSON.parse(source.textContent!) as Payload;
+  const payload = unpack(JSON.parse(source.textContent!) as Payload);
   const words = new Words(payload);
   const waiting = h("div", { class: "gs-waiting", role: "status" },
     h("strong", null, words.text(payload.title)), h("span", null, words.say("drawing")));
@@ -75,7 +78,7 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
     ]),
   ) as Context["canvas"];
   const context: Context = {
-    map, payload, words, decoder, canvas, svg: L.svg({ pane: "points", padding: 0.2 }),
+    map, payload, words, decoder, topology: new Topology(payload, decoder), canvas, svg: L.svg({ pane: "points", padding: 0.2 }),
     patterns: false, covered: () => 0, reveal: () => undefined, large: window.innerWidth >= 2560 ? 2 : 1,
   };
 
@@ -133,6 +136,7 @@ function draw(map: L.Map, payload: Payload, words: Words): void {
   const covering = () => parts.shown.some(({ overlay, part }) =>
     overlay.type === "areas" && overlay.over === true && map.hasLayer(part.layer));
   for (const { overlay, part } of parts.shown) if (overlay.on) map.addLayer(part.layer);
+  if (payload.detail) new CellsInView(context, payload.detail);
   const labels = new Labels(context);
   const everything = (): Found[] => [
     ...parts.shown.flatMap(({ overlay, part }) =>

@@ -6,6 +6,7 @@ import { CLOSE, normal, type Context, type Found } from "./context";
 import { h } from "./dom";
 import { card, popupOptions, rowsAt } from "./popup";
 import { isHollow, ShapeMarker } from "./shapes";
+import { boxOf } from "./topology";
 import type { AreaOverlay, EdgeOverlay, FindingOverlay, PointOverlay, Theme } from "./types";
 
 /** A layer that can be switched, searched and drawn again in the other language. */
@@ -134,30 +135,25 @@ const EDGES = {
 } satisfies Record<string, GridPathOptions>;
 
 export function edges(context: Context, overlay: EdgeOverlay): Shown {
-  const { map, words, decoder, canvas } = context;
+  const { map, words, decoder, topology, canvas } = context;
   const style = EDGES[overlay.level];
-  const polygons = overlay.geometry.map((area) => {
-    const options: GridPathOptions = {
-      renderer: canvas.edges, interactive: false, fill: false, ...style,
-    };
-    return L.polygon(decoder.area(area), options);
-  });
+  const options: GridPathOptions = { renderer: canvas.edges, interactive: false, ...style };
+  const borders = L.polyline(topology.lines(overlay.arcs), options);
   const thin = () => {
     const zoom = map.getZoom();
-    const near = zoom < 12 ? 0.4 : zoom < 13 ? 0.55 : zoom < 14 ? 0.75 : 1;
+    const crowd = overlay.names.length > 1000 && zoom < 12 ? 0.6 : 1;
+    const near = zoom < 12 ? 0.4 * crowd : zoom < 13 ? 0.55 : zoom < 14 ? 0.75 : 1;
     const factor = near * context.large;
-    for (const polygon of polygons) {
-      const options = polygon.options as GridPathOptions;
-      options.weight = style.weight * factor;
-      if ("casing" in style) {
-        options.casing = { color: style.casing.color, width: style.casing.width * factor };
-      }
+    const now = borders.options as GridPathOptions;
+    now.weight = style.weight * factor;
+    if ("casing" in style) {
+      now.casing = { color: style.casing.color, width: style.casing.width * factor };
     }
   };
   thin();
   map.on("zoomend", thin);
   return {
-    layer: L.layerGroup(polygons),
+    layer: L.layerGroup([borders]),
     found: () =>
       overlay.names.map((name, i) => ({
         key: normal(`${words.text(name)} ${overlay.codes[i]}`),
@@ -165,7 +161,7 @@ export function edges(context: Context, overlay: EdgeOverlay): Shown {
         detail: () => `${words.say(overlay.level)} ${overlay.codes[i]}`,
         open: () => {
           map.closePopup();
-          map.fitBounds(polygons[i].getBounds(), { padding: [40, 40], animate: false });
+          map.fitBounds(boxOf(overlay, i, decoder), { padding: [40, 40], animate: false });
         },
       })),
   };

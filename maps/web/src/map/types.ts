@@ -12,6 +12,13 @@ export type Lines = number[][];
 export type Hatch = "diagonal" | "cross" | "dots" | "vertical" | "horizontal" | "back" | "dense";
 export type Shape = "circle" | "ring" | "hollow" | "box" | "square" | "triangle" | "diamond";
 
+/** A column whose repeated values are written once: `of` them, at which position each row has. */
+export interface Once<T> {
+  of: T[];
+  at: number[];
+}
+export type Packed<T> = T[] | Once<T> | { words: [Once<string>, Once<string>] };
+
 export interface Rows {
   label: Text;
   values: Value[];
@@ -41,10 +48,15 @@ export interface Theme {
   counted?: boolean;
 }
 
+export type Level = "cell" | "community" | "subdistrict" | "city";
+
 export interface Cells {
+  /** What the areas are: cells, or communities or subdistricts where cells are too many. */
+  level: Level;
   codes: string[];
   names: Text[];
-  geometry: Area[];
+  /** Per area: polygons, rings, numbers of arcs (~i: arc i backwards). */
+  rings: number[][][][];
   rows: Rows[];
   themes: Theme[];
   /** Theme shown first, -1 for none. */
@@ -86,8 +98,11 @@ export interface EdgeOverlay {
   key: string;
   label: Text;
   on: boolean;
-  level: "cell" | "community" | "subdistrict" | "city";
-  geometry: Area[];
+  level: Level;
+  /** Every border of the areas once. */
+  arcs: number[];
+  /** West, south, east, north of each area, in steps. */
+  boxes: number[];
   names: Text[];
   codes: string[];
   label_xy: number[];
@@ -213,7 +228,11 @@ export interface Payload {
   /** What the figures lack, shown above them. */
   missing: { text: Text; reset?: boolean }[];
   notes: Text[];
+  /** Borders; each begins relative to the beginning of the one before. */
+  arcs: number[][];
   cells: Cells | null;
+  /** Address of the cells of a &bbox= as GeoJSON, where the map shows more than cells. */
+  detail: string | null;
   base: Base;
   overlays: Overlay[];
   lists: Listing[];
