@@ -13,6 +13,9 @@ from api.cli.state import emit, err_console, progress, state_of
 from api.settings import DatabaseSettings, ServerSettings, Settings
 from gridsvc.errors import ConflictError
 
+# Open requests, and whoever follows a job, hold up the end for at most so many seconds.
+GRACE_S = 5
+
 
 class PortTaken(ConflictError):
     """Another program listens on the port."""
@@ -119,15 +122,17 @@ def _listen(context: typer.Context, settings: Settings) -> None:
         os.environ["GRIDSVC_CACHE_DIR"] = str(settings.map.cache_dir)
         os.environ["GRIDSVC_WORKERS"] = str(server.workers)
         port = server.port or _free_port(server)
-        _announce(server.host, port)
+        _announce(settings, port)
         uvicorn.run(
             "api.app:create_app", factory=True, host=server.host, port=port,
             workers=server.workers, log_level="warning", access_log=False, server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
         )  # fmt: skip
         return
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings), host=server.host, port=server.port, log_level="warning",
-        access_log=False, server_header=False,
+        app, host=server.host, port=server.port, log_level="warning",
+        access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S,
     )  # fmt: skip
     listener = config.bind_socket()
     port = int(listener.getsockname()[1])
@@ -136,13 +141,28 @@ def _listen(context: typer.Context, settings: Settings) -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _announce(server.host, port)
+                _announce(settings, port)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # First of all: connections that follow a job stay open until it is over.
+            if self.started:
+                app.state.jobs.stop()
+            await super().shutdown(sockets)
 
     Server(config).run(sockets=[listener])
 
 
-def _announce(host: str, port: int) -> None:
+def _announce(settings: Settings, port: int) -> None:
+    host = settings.server.host
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    if settings.log_format == "json":
+        import structlog
+
+        from api.logs import configure_logs
+
+        configure_logs(settings)
+        structlog.get_logger("gridsvc.serve").info("listening", url=f"{base}/")
+        return
     lines = (
         f"开始页 start page        {base}/",
         f"覆盖图 coverage map      {base}/maps/coverage",

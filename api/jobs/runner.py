@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -43,6 +43,7 @@ class JobState(StrEnum):
 
 
 Work = Callable[[Progress], dict[str, Any]]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,17 @@ class JobRunner:
         Jobs that run at the same time.
     keep : int
         Finished jobs remembered.
+    at_once : int
+        Callers for whom ``at_once`` works at the same time; the others wait.
     """
 
-    def __init__(self, clock: Clock, *, workers: int = 1, keep: int = 200) -> None:
+    def __init__(
+        self, clock: Clock, *, workers: int = 1, keep: int = 200, at_once: int = 2
+    ) -> None:
         self._clock = clock
         self._keep = keep
+        self._slots = threading.BoundedSemaphore(at_once)
+        self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="gridsvc-job")
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._lock = threading.Lock()
@@ -106,6 +113,8 @@ class JobRunner:
         """
         entry = _Entry(Job(uuid.uuid4().hex, kind, title, self._clock()))
         with self._lock:
+            if self._stopping.is_set():
+                entry.stop.set()
             self._entries[entry.job.id] = entry
             self._forget()
         future = self._pool.submit(self._run, entry, work)
@@ -113,6 +122,30 @@ class JobRunner:
             tidy = afterwards
             future.add_done_callback(lambda _: tidy())
         return entry.job
+
+    def at_once(self, work: Callable[[Progress], Answer]) -> Answer:
+        """Do seconds of work for a caller who waits for the answer, in the caller's thread.
+
+        For what is too heavy for many at a time and too short for a job: a few callers at once,
+        and nobody past the end of the service.
+
+        Raises
+        ------
+        Cancelled
+            At the next report after ``stop``.
+        """
+
+        def report(stage: str, done: float) -> None:
+            if self._stopping.is_set():
+                raise Cancelled
+
+        while not self._slots.acquire(timeout=0.2):
+            report("", 0.0)
+        try:
+            report("", 0.0)
+            return work(report)
+        finally:
+            self._slots.release()
 
     def get(self, job_id: str) -> Job:
         """Return the present state of a job. Raises ``NotFoundError``."""
@@ -158,12 +191,17 @@ class JobRunner:
                 entry.listeners.remove(listener)
         return entry.job
 
-    def close(self) -> None:
-        """Cancel what runs and wait for it."""
+    def stop(self) -> None:
+        """Ask everything that runs or waits to stop, and take no more."""
         with self._lock:
+            self._stopping.set()
             for entry in self._entries.values():
                 entry.stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def close(self) -> None:
+        """Cancel what runs and wait for it."""
+        self.stop()
+        self._pool.shutdown(wait=True)
 
     def _entry(self, job_id: str) -> _Entry:
         with self._lock:

@@ -18,6 +18,7 @@ from gridsvc.plan.version import PlanVersion
 from gridsvc.services.coverage import plan_coverage
 from gridsvc.services.hotspots import hotspots
 from gridsvc.services.patrols import PatrolArea, plan_patrol
+from gridsvc.types import Progress, no_progress
 from maps import OfflineMap, coverage_map, formats, hotspot_map, patrol_map, plan_map
 from maps.page import Assets
 
@@ -150,9 +151,13 @@ def picture_of_hotspots(
 
 
 def draw_patrol(
-    services: Services, plan: PlanVersion, choice: PatrolChoice, frame: Frame
+    services: Services,
+    plan: PlanVersion,
+    choice: PatrolChoice,
+    frame: Frame,
+    progress: Progress = no_progress,
 ) -> OfflineMap:
-    """Draw rounds over the points of an area.
+    """Draw rounds over the points of an area; raising ``Cancelled`` in ``progress`` ends it.
 
     Raises
     ------
@@ -175,6 +180,7 @@ def draw_patrol(
         inspectors=choice.inspectors,
         window=choice.window,
         seed=choice.seed,
+        progress=progress,
     )
     shown = replace(choice, community=busiest)
     return picture_of_patrol(services, plan, result, shown, frame)

@@ -17,6 +17,7 @@ from api.bootstrap import Services
 from api.dependencies import InstantDep, PlanDep, ServicesDep, SinceDep, UntilDep
 from api.fastpath import PATH, encode, read_query
 from api.geojson import matches
+from api.jobs.routes import RunnerDep
 from api.languages import language_of
 from api.maps.cache import PageCache
 from api.maps.pictures import (
@@ -33,6 +34,7 @@ from api.maps.surroundings import KINDS, catalogue_names
 from api.problems import RequestInvalid, kind_of, problem_document, problem_responses
 from gridsvc.analysis.hotspots import Denominator
 from gridsvc.errors import (
+    Cancelled,
     GridsvcError,
     InputError,
     Language,
@@ -223,13 +225,14 @@ def hotspot_page(
     responses={
         **_PAGE,
         **problem_responses(
-            UnknownPlan, NoPlanInForce, UnknownCell, NotFoundError, NoStart, InputError
+            UnknownPlan, NoPlanInForce, UnknownCell, NotFoundError, NoStart, InputError, Cancelled
         ),
     },
 )
 def patrol_page(
     request: Request,
     services: ServicesDep,
+    runner: RunnerDep,
     plan: PlanDep,
     at: InstantDep,
     cell: Annotated[str, Query(description="Cell whose points are visited.")] = "",
@@ -248,7 +251,9 @@ def patrol_page(
     )
     return _serve(
         request, services, plan, "patrol", (choice, at.date()), download,
-        lambda frame: draw_patrol(services, plan, choice, frame),
+        lambda frame: runner.at_once(
+            lambda progress: draw_patrol(services, plan, choice, frame, progress)
+        ),
     )  # fmt: skip
 
 

@@ -10,10 +10,12 @@ from shapely.geometry import Point
 
 from api.dependencies import InstantDep, PlanDep, ServicesDep
 from api.geojson import GEOJSON, answer, not_modified, request_etag
+from api.jobs.routes import RunnerDep
 from api.problems import problem_responses
 from gridsvc import crs, datum
 from gridsvc.errors import (
     BadOption,
+    Cancelled,
     InputError,
     NoPlanInForce,
     NotFoundError,
@@ -69,13 +71,14 @@ def parse_place(text: str, source: str = "cgcs2000") -> Point:
     responses={
         **_RESPONSES,
         **problem_responses(
-            UnknownPlan, NoPlanInForce, UnknownCell, NotFoundError, NoStart, InputError
+            UnknownPlan, NoPlanInForce, UnknownCell, NotFoundError, NoStart, InputError, Cancelled
         ),
     },
 )
 def get_patrol(
     request: Request,
     services: ServicesDep,
+    runner: RunnerDep,
     plan: PlanDep,
     at: InstantDep,
     cell: Annotated[str | None, Query(description="Cell code.")] = None,
@@ -111,20 +114,24 @@ def get_patrol(
     unchanged = not_modified(request, etag)
     if unchanged is not None:
         return unchanged
-    result = plan_patrol(
-        services.storage,
-        services.locators,
-        plan,
-        area,
-        created_at=at,
-        inspectors=inspectors,
-        start=None if start is None else parse_place(start, start_datum),
-        speed_m_s=speed,
-        window=window,
-        max_duration_s=None if max_minutes is None else max_minutes * 60.0,
-        max_snap_m=max_snap_m,
-        iterations=iterations,
-        seed=seed,
+    place = None if start is None else parse_place(start, start_datum)
+    result = runner.at_once(
+        lambda progress: plan_patrol(
+            services.storage,
+            services.locators,
+            plan,
+            area,
+            created_at=at,
+            inspectors=inspectors,
+            start=place,
+            speed_m_s=speed,
+            window=window,
+            max_duration_s=None if max_minutes is None else max_minutes * 60.0,
+            max_snap_m=max_snap_m,
+            iterations=iterations,
+            seed=seed,
+            progress=progress,
+        )
     )
     if as_gpx:
         name = re.sub(r"[^0-9A-Za-z_-]", "", area.code) or "patrol"

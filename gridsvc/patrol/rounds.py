@@ -23,7 +23,7 @@ from gridsvc.patrol.network import Snap, WalkNetwork
 from gridsvc.patrol.paths import turns_of, walk
 from gridsvc.patrol.solver import SOLVER, solve_rounds
 from gridsvc.patrol.verify import verify_rounds
-from gridsvc.types import FloatArray
+from gridsvc.types import FloatArray, Progress, no_progress
 
 Inspector = tuple[str | None, str | None]
 Window = Literal["day", "night"]
@@ -64,6 +64,7 @@ def plan_point_rounds(
     area_name: str = "",
     cells: gpd.GeoDataFrame | None = None,
     streets: gpd.GeoDataFrame | None = None,
+    progress: Progress = no_progress,
 ) -> PatrolPlan:
     """Plan closed rounds on foot over evaluation points.
 
@@ -95,6 +96,8 @@ def plan_point_rounds(
     iterations : int, optional
         Of the search; by the number of points when not given.
     seed : int
+    progress : Progress
+        Called at each iteration of the search; raising ``Cancelled`` in it ends the planning.
 
     Returns
     -------
@@ -166,6 +169,7 @@ def plan_point_rounds(
         iterations=count,
         seed=seed,
         floor_m=one_tree_bound(distances) if len(walkers) == 1 else 0.0,
+        progress=progress,
     )
     dropped.extend(_drop(served, served.index[i - 1], "no_time") for i in routed.left_out)
     metric = crs.to_metric(places, network.epsg)

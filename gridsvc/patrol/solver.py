@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pyvrp
-from pyvrp.stop import MaxIterations
+from pyvrp.stop import MaxIterations, StoppingCriterion
 
 from gridsvc.errors import BadOption
-from gridsvc.types import FloatArray, IntArray
+from gridsvc.types import FloatArray, IntArray, Progress, no_progress
 
 SOLVER = f"PyVRP {version('pyvrp')}"
 _STARTS = 5
@@ -45,6 +45,7 @@ def solve_rounds(
     iterations: int,
     seed: int,
     floor_m: float = 0.0,
+    progress: Progress = no_progress,
 ) -> Routed:
     """Return short rounds from place 0 through all other places.
 
@@ -67,6 +68,8 @@ def solve_rounds(
     seed : int
     floor_m : float
         Proven bound on the total; a single round that reaches it needs no further search.
+    progress : Progress
+        Called at each iteration; raising ``Cancelled`` in it ends the search.
 
     Raises
     ------
@@ -82,18 +85,22 @@ def solve_rounds(
     np.fill_diagonal(seconds, 0)
     floor_dm = math.ceil(floor_m * 10.0) + k  # each leg is rounded to the decimetre
 
-    def search(limit: int | None, optional: bool, count: int, start: int = 0) -> pyvrp.Solution:
-        data = _problem(decimetres, seconds, service_s, walkers, limit, optional)
-        seeded = (seed + start * _NEXT_SEED) % 2**32
-        return pyvrp.solve(
-            data, stop=MaxIterations(count), seed=seeded, collect_stats=False, display=False
-        ).best
-
     optional = max_duration_s is not None
     fair = balance and walkers > 1 and k > 2
     # One search may end in a poor valley; several short ones rarely all do.
-    best = search(max_duration_s, optional, iterations)
     starts = 1 if fair else max(min(_STARTS, _MOST_ITERATIONS // iterations), 1)
+    trial = max(iterations // 6, 50)
+    reported = _Reported(
+        progress, 2 * iterations + _BISECTIONS * trial if fair else starts * iterations
+    )
+
+    def search(limit: int | None, optional: bool, count: int, start: int = 0) -> pyvrp.Solution:
+        data = _problem(decimetres, seconds, service_s, walkers, limit, optional)
+        seeded = (seed + start * _NEXT_SEED) % 2**32
+        stop = reported.after(count)
+        return pyvrp.solve(data, stop=stop, seed=seeded, collect_stats=False, display=False).best
+
+    best = search(max_duration_s, optional, iterations)
     for start in range(1, starts):
         if walkers == 1 and _rank(best)[:2] == (False, 0) and best.distance() <= floor_dm:
             break
@@ -108,7 +115,6 @@ def solve_rounds(
     if optional and best.num_missing_clients() > 0:
         return _read(best, k)
     if fair:
-        trial = max(iterations // 6, 50)
         high = max(r.duration() for r in best.routes())
         low = math.ceil((int(seconds[0, 1:].min()) * 2 * walkers + int(service_s.sum())) / walkers)
         alone = int((2 * seconds[0, 1:] + service_s[1:]).max())  # the farthest place by itself
@@ -126,6 +132,33 @@ def solve_rounds(
         if polished.is_feasible() and polished.distance() <= best.distance():
             best = polished
     return _read(best, k)
+
+
+class _Reported:
+    """Counts the iterations of all searches of one plan and reports them.
+
+    Parameters
+    ----------
+    progress : Progress
+    expected : int
+        Iterations of all searches together, at most.
+    """
+
+    def __init__(self, progress: Progress, expected: int) -> None:
+        self._progress = progress
+        self._expected = expected
+        self._done = 0
+
+    def after(self, count: int) -> StoppingCriterion:
+        """Return the criterion that ends one search after ``count`` iterations."""
+        enough = MaxIterations(count)
+
+        def stop(best_cost: int) -> bool:
+            self._progress("search", min(self._done / self._expected, 1.0))
+            self._done += 1
+            return enough(best_cost)
+
+        return stop
 
 
 def _rank(solution: pyvrp.Solution) -> tuple[bool, int, int]:

@@ -42,6 +42,7 @@ from gridsvc.services.raw import ImportOptions, ImportReport, Note, RawLayer
 from gridsvc.types import Clock, Progress, no_progress
 
 ALIASES = {"network": "streets"}
+_PORTION = 20_000  # rows stored between two reports
 AS_LAYERS = ("cells", *AREA_LAYERS, "exclusions", *RECORD_LAYERS, *ALIASES)
 
 
@@ -356,10 +357,11 @@ def _import_records(
     if records.new_units is not None:
         work.records("units").append(records.new_units, batch_id=report.batch_id)
     repository = work.records(as_layer)
-    if options.replace:
-        repository.upsert(records.frame, batch_id=report.batch_id)
-    else:
-        repository.append(records.frame, batch_id=report.batch_id)
+    put = repository.upsert if options.replace else repository.append
+    # By portions of the one transaction, so that who cancels need not wait for all of them.
+    for first in range(0, len(records.frame), _PORTION):
+        put(records.frame.iloc[first : first + _PORTION], batch_id=report.batch_id)
+        progress("store", 0.75 + 0.2 * min((first + _PORTION) / len(records.frame), 1.0))
     progress("commit", 0.95)
     return report
 

@@ -23,7 +23,7 @@ from gridsvc.plan.version import PlanVersion
 from gridsvc.services.coverage import placed_points
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage, UnitOfWork
-from gridsvc.types import BoundingBox
+from gridsvc.types import BoundingBox, Progress, no_progress
 from gridsvc.ways import way
 
 # Rounds may leave the area where the shortest way does.
@@ -78,6 +78,7 @@ def plan_patrol(
     max_snap_m: float = 100.0,
     iterations: int | None = None,
     seed: int = 0,
+    progress: Progress = no_progress,
 ) -> PatrolPlan:
     """Plan verified rounds over the points of an area on the stored streets.
 
@@ -93,7 +94,7 @@ def plan_patrol(
     area : PatrolArea
     created_at : datetime
         Aware; also the instant for duties.
-    inspectors, start, speed_m_s, window, max_duration_s, max_snap_m, iterations, seed
+    inspectors, start, speed_m_s, window, max_duration_s, max_snap_m, iterations, seed, progress
         As in ``gridsvc.patrol.plan_point_rounds``.
 
     Raises
@@ -144,6 +145,7 @@ def plan_patrol(
         area_name=_name(cells, area),
         cells=cells,
         streets=streets,
+        progress=progress,
     )
 
 

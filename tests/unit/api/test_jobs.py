@@ -10,7 +10,7 @@ import pytest
 
 from api.bootstrap import utc_now
 from api.jobs.runner import Job, JobRunner, JobState
-from gridsvc.errors import EmptySource, IllegalTransition, NotFoundError
+from gridsvc.errors import Cancelled, EmptySource, IllegalTransition, NotFoundError
 from gridsvc.types import Progress
 
 
@@ -134,3 +134,69 @@ def test_what_comes_afterwards_comes_even_when_the_work_never_began() -> None:
     assert finished(runner, waiting).state is JobState.CANCELLED
     runner.close()
     assert called == ["first", "second"]
+
+
+def test_stopping_cancels_what_runs_and_what_waits_and_what_comes_later() -> None:
+    runner = JobRunner(utc_now)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(progress: Progress) -> dict[str, object]:
+        begun.set()
+        assert go.wait(30)
+        progress("second half", 0.5)
+        return {}
+
+    running = runner.submit("import", "first", slow)
+    assert begun.wait(30)
+    waiting = runner.submit("import", "second", slow)
+    runner.stop()
+    later = runner.submit("import", "third", slow)
+    go.set()
+    # Who follows a job is told of its end, also of one that never began.
+    for job in (running, waiting, later):
+        assert finished(runner, job).state is JobState.CANCELLED
+    runner.close()
+
+
+def test_work_for_waiting_callers_is_done_by_few_at_a_time_and_ends_with_the_service() -> None:
+    runner = JobRunner(utc_now, at_once=2)
+    lock, go, two = threading.Lock(), threading.Event(), threading.Barrier(3)
+    begun: list[int] = []
+    outcomes: list[str] = []
+
+    def work(progress: Progress) -> str:
+        with lock:
+            begun.append(1)
+        two.wait(30)
+        assert go.wait(30)
+        progress("search", 0.5)
+        return "done"
+
+    def caller() -> None:
+        try:
+            outcomes.append(runner.at_once(work))
+        except Cancelled:
+            outcomes.append("cancelled")
+
+    callers = [threading.Thread(target=caller) for _ in range(3)]
+    for thread in callers:
+        thread.start()
+    two.wait(30)
+    assert len(begun) == 2
+    runner.stop()
+    go.set()
+    for thread in callers:
+        thread.join(30)
+    assert outcomes == ["cancelled"] * 3
+    assert len(begun) == 2  # the third one never began
+    runner.close()
+
+
+def test_a_slot_is_free_again_after_a_failure(runner: JobRunner) -> None:
+    def fails(progress: Progress) -> None:
+        raise EmptySource(source="x")
+
+    for _ in range(5):
+        with pytest.raises(EmptySource):
+            runner.at_once(fails)
+    assert runner.at_once(lambda progress: 7) == 7
