@@ -98,6 +98,7 @@ def ensure_demo(
     StorageError
         If the database of the folder cannot be used.
     """
+    zh = language == "zh"
     folder.mkdir(parents=True, exist_ok=True)
     database = folder / DATABASE
     if not force:
@@ -110,9 +111,9 @@ def ensure_demo(
     data = folder / "data"
     if data.is_dir():
         shutil.rmtree(data)
-    progress("生成样例城市 building the city", 0.0)
+    progress("生成样例城市" if zh else "building the city", 0.0)
     city = build_city()
-    progress("写出文件 writing its files", 0.2)
+    progress("写出文件" if zh else "writing its files", 0.2)
     files = {path.stem: path for path in write_city(city, data)}
     storage = open_storage(f"sqlite:///{partial}")
     try:
@@ -130,7 +131,7 @@ def ensure_demo(
         facts["maps"] = draw_maps(demo, language, _part(progress, 0.85, 0.15))
     # The mark comes last: a folder without it is built anew.
     (folder / MARK).write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
-    progress("完成 done", 1.0)
+    progress("完成" if zh else "done", 1.0)
     return demo
 
 
@@ -157,7 +158,8 @@ def draw_maps(demo: Demo, language: Language, progress: Progress = no_progress) 
         }
         written = []
         for done, (name, draw) in enumerate(pictures.items()):
-            progress(f"绘制地图 drawing the {name} map", done / len(pictures))
+            stage = f"绘制地图 {name}" if language == "zh" else f"drawing the {name} map"
+            progress(stage, done / len(pictures))
             (target / f"{name}.html").write_text(render_html(draw()), encoding="utf-8")
             written.append(f"maps/{name}.html")
     finally:

@@ -79,7 +79,7 @@ class ImportChoices:
     allow_unknown: bool = False
 
     def open(self, path: Path, settings: Settings) -> RawLayer:
-        """Read the file to be imported.
+        """Read the file to be imported; rows that cannot be read are left to the import.
 
         Raises
         ------
@@ -96,6 +96,7 @@ class ImportChoices:
             columns={k: v for k, v in self.mapping.items() if k in PLACES},
             swap=self.swap,
             max_unpacked_mb=settings.server.max_unpacked_mb,
+            collect=True,
         )
 
     def open_beside(self, path: Path, settings: Settings, stated: Beside | None = None) -> RawLayer:

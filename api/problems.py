@@ -24,9 +24,12 @@ from api.surfaces import http
 from api.validation_texts import validation_errors
 from gridsvc import errors
 from gridsvc.errors import GridsvcError, InputError, Language, NotFoundError, RejectedRows
+from gridsvc.quality import Certificate
 from gridsvc.ways import Speak, spoken, spoken_document
 
 MEDIA_TYPE = "application/problem+json"
+SHOWN_FAULTS = 200
+"""Faults that a problem lists; ``count`` has the number of all."""
 BASE = "/problems/"
 
 
@@ -166,6 +169,7 @@ TABLE: dict[type[GridsvcError], Kind] = {
     # storage
     errors.StorageError: Kind(503, "storage", "数据库不可用", "Storage unavailable", quiet=True),
     errors.SchemaOutdated: Kind(503, "schema-outdated", "数据库版本不符", "Schema outdated"),
+    errors.SchemaMissing: Kind(503, "schema-outdated", "数据库是空的", "Empty database"),
 }
 
 
@@ -242,18 +246,29 @@ def _facts(error: GridsvcError, language: Language, speak: Speak) -> dict[str, A
                     fault.way_out_zh if language == "zh" else fault.way_out_en, language, speak
                 ),
             }
-            for fault in error.faults
+            for fault in error.faults[:SHOWN_FAULTS]
         ]
         return {"source": error.source, "count": error.count, "errors": faults}
     taken = {"type", "title", "status", "detail", "instance", "request_id"}
     other = "_en" if language == "zh" else "_zh"
+    certificate = error.fields.get("certificate")
+    standing = {} if certificate is None else {"errors": _findings(certificate, language)}
     facts = {
         name.removesuffix(f"_{language}"): _plain(value)
         for name, value in error.fields.items()
         if name not in taken and not name.endswith(other)
     }
     found: dict[str, Any] = spoken_document(facts, language, speak)
-    return found
+    return found | standing
+
+
+def _findings(certificate: Certificate, language: Language) -> list[dict[str, Any]]:
+    """Return the findings that stand in the way of a publication as faults: cells and message."""
+    shown = certificate.blocking.head(SHOWN_FAULTS)
+    return [
+        {"field": "", "message": str(message), "row": None, "value": str(cells), "way_out": None}
+        for cells, message in zip(shown["cells"], shown[f"message_{language}"], strict=True)
+    ]
 
 
 def _plain(value: Any) -> Any:

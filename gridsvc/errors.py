@@ -128,8 +128,11 @@ class WrongCrs(InputError):
 class DatumNeedsDegrees(WrongCrs):
     """A datum of longitudes and latitudes was stated for a layer of other coordinates."""
 
-    zh = "坐标基准 {datum} 的坐标是经纬度,而{reason_zh}。{hint_zh}"
-    en = "coordinates of datum {datum} are longitude and latitude; {reason_en}. {hint_en}"
+    zh = "指定了坐标基准 {datum},没有指定坐标系,应为经纬度;而 {reason_zh}。{hint_zh}"
+    en = (
+        "datum {datum} was stated without a coordinate system, which means degrees; "
+        "but {reason_en}. {hint_en}"
+    )
 
 
 class UnreadableSource(InputError):
@@ -346,3 +349,10 @@ class SchemaOutdated(StorageError):
 
     zh = "数据库版本为 {found},程序需要 {expected};请先运行 gridsvc db upgrade"
     en = "the database is at revision {found}, {expected} is needed; run gridsvc db upgrade"
+
+
+class SchemaMissing(SchemaOutdated):
+    """The database is empty."""
+
+    zh = "数据库是空的,程序需要版本 {expected};请先运行 gridsvc db upgrade"
+    en = "the database is empty, revision {expected} is needed; run gridsvc db upgrade"

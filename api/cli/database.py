@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from api.cli.state import emit
+from api.cli.state import emit, state_of
 from api.settings import Settings
+from api.surfaces import cli
 from geodata.storage import open_storage
-from gridsvc.errors import SchemaOutdated
+from gridsvc.errors import Language, SchemaOutdated
 from gridsvc.layers import RECORD_LAYERS
 from gridsvc.services.ports import Storage
 
@@ -27,7 +28,8 @@ def register(app: typer.Typer) -> None:
         try:
             storage.upgrade()
             document = {"database": shown(storage.url), "kind": storage.kind, "ready": True}
-            emit(context, document, f"数据库已就绪 ready: {shown(storage.url)} ({storage.kind})")
+            where = f"{shown(storage.url)} ({storage.kind})"
+            emit(context, document, _said(context, f"数据库已就绪:{where}", f"ready: {where}"))
         finally:
             storage.dispose()
 
@@ -42,7 +44,8 @@ def register(app: typer.Typer) -> None:
             storage.backup(file)
             size = file.stat().st_size
             document = {"file": str(file), "bytes": size}
-            emit(context, document, f"已备份 written: {file} ({size:,} bytes)")
+            zh, en = f"已备份:{file}({size:,} 字节)", f"written: {file} ({size:,} bytes)"
+            emit(context, document, _said(context, zh, en))
         finally:
             storage.dispose()
 
@@ -55,7 +58,8 @@ def register(app: typer.Typer) -> None:
         storage = _open()
         try:
             storage.restore(file)
-            text = f"已恢复 restored: {file} → {shown(storage.url)}"
+            path = f"{file} → {shown(storage.url)}"
+            text = _said(context, f"已恢复:{path}", f"restored: {path}")
             emit(context, {"file": str(file), "database": shown(storage.url)}, text)
         finally:
             storage.dispose()
@@ -65,21 +69,25 @@ def register(app: typer.Typer) -> None:
         """状态 Say what the database holds, or what it needs."""
         storage = _open()
         try:
-            document = describe(storage)
+            document = describe(storage, state_of(context).language)
         finally:
             storage.dispose()
         lines = [f"{document['database']} ({document['kind']})"]
         if not document["ready"]:
-            lines.append(f"需要升级 needs an upgrade: {document['needs']}")
-        lines += [
-            f"方案 plan {plan['id']}: {plan['status']}, {plan['cells']:,} 网格 cells, "
-            f"{plan['effective_from'] or '—'} → {plan['effective_to'] or '—'}"
-            for plan in document["plans"]
-        ]
+            lines.append(document["needs"])
+        for plan in document["plans"]:
+            span = f"{plan['effective_from'] or '—'} → {plan['effective_to'] or '—'}"
+            zh = f"方案 {plan['id']}:{plan['status']},{plan['cells']:,} 个网格,{span}"
+            en = f"plan {plan['id']}: {plan['status']}, {plan['cells']:,} cells, {span}"
+            lines.append(_said(context, zh, en))
         lines += [f"{name}: {count:,}" for name, count in document["rows"].items()]
         emit(context, document, "\n".join(lines))
 
     app.add_typer(group, name="db")
+
+
+def _said(context: typer.Context, zh: str, en: str) -> str:
+    return zh if state_of(context).language == "zh" else en
 
 
 def _open() -> Storage:
@@ -91,7 +99,7 @@ def shown(url: str) -> str:
     return sa.make_url(url).render_as_string(hide_password=True)
 
 
-def describe(storage: Storage) -> dict[str, Any]:
+def describe(storage: Storage, language: Language = "zh") -> dict[str, Any]:
     """Return what a database holds: plans and numbers of rows, or which upgrade it needs."""
     found: dict[str, Any] = {
         "database": shown(storage.url), "kind": storage.kind, "ready": True, "needs": None,
@@ -100,7 +108,7 @@ def describe(storage: Storage) -> dict[str, Any]:
     try:
         storage.check()
     except SchemaOutdated as outdated:
-        return {**found, "ready": False, "needs": outdated.text("en")}
+        return {**found, "ready": False, "needs": outdated.text(language, cli)}
     with storage.unit_of_work() as work:
         for plan in work.plans.list():
             start, end = plan.effective_from, plan.effective_to

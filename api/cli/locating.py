@@ -189,13 +189,14 @@ def _locate_file(
     from gridsvc.layers import Placement
     from gridsvc.services.joining import place, placement_counts
 
+    zh = state_of(context).language == "zh"
     with progress(context) as report:
-        report("读取 read", 0.0)
+        report("读取" if zh else "reading", 0.0)
         raw = open_source(
             file, layer=layer or None, crs=crs or None, datum=datum or None,
             encoding=encoding or None,
         )  # fmt: skip
-        report("定位 locate", 0.4)
+        report("定位" if zh else "locating", 0.4)
         services = open_services()
         try:
             moment = instant(at, "--at") if at else services.clock()
@@ -208,7 +209,7 @@ def _locate_file(
                 placed["placement"] == Placement.NO_COORDINATES
             ).to_numpy(dtype=bool)
             placed.loc[bad, "placement"] = Placement.INVALID_COORDINATES
-        report("写出 write", 0.8)
+        report("写出" if zh else "writing", 0.8)
         write_layer(placed if raw.spatial else placed.drop(columns="geometry"), out)
     counts = placement_counts(placed)
     names = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gridsvc.errors import BadOption, SchemaOutdated
+from gridsvc.errors import BadOption, SchemaMissing
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
@@ -17,9 +17,7 @@ def services_for_writing() -> Services:
 
     try:
         return open_services()
-    except SchemaOutdated as error:
-        if "none" not in str(error.found):
-            raise
+    except SchemaMissing:
         return open_services(upgrade=True)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from api.cli.state import emit, err_console, progress, state_of
 from api.settings import DatabaseSettings, ServerSettings, Settings
-from gridsvc.errors import ConflictError
+from gridsvc.errors import ConflictError, Language
 
 # Open requests, and whoever follows a job, hold up the end for at most so many seconds.
 GRACE_S = 5
@@ -70,12 +70,17 @@ def register(app: typer.Typer) -> None:
             )
         document = {"folder": str(ready.folder), "url": ready.url, "reused": ready.reused}
         rows = ready.facts.get("rows", {})
-        words = "已就绪(沿用已有)found" if ready.reused else "已生成 built"
-        counts = "、".join(f"{name} {count}" for name, count in rows.items())
+        counts = ", ".join(f"{name} {count}" for name, count in rows.items())
+        if state_of(context).language == "zh":
+            words = "已就绪(沿用已有)" if ready.reused else "已生成"
+            told = f"样例城市{words}:{ready.folder}({counts})"
+        else:
+            words = "found" if ready.reused else "built"
+            told = f"sample city {words}: {ready.folder} ({counts})"
         if build_only:
-            emit(context, {**document, **ready.facts}, f"样例城市{words}:{ready.folder}({counts})")
+            emit(context, {**document, **ready.facts}, told)
             return
-        err_console.print(f"样例城市{words}:{ready.folder}({counts})", markup=False)
+        err_console.print(told, markup=False)
         _listen(context, ready.settings(settings))
 
 
@@ -122,7 +127,7 @@ def _listen(context: typer.Context, settings: Settings) -> None:
         os.environ["GRIDSVC_CACHE_DIR"] = str(settings.map.cache_dir)
         os.environ["GRIDSVC_WORKERS"] = str(server.workers)
         port = server.port or _free_port(server)
-        _announce(settings, port)
+        _announce(settings, port, state_of(context).language)
         uvicorn.run(
             "api.app:create_app", factory=True, host=server.host, port=port,
             workers=server.workers, log_level="warning", access_log=False, server_header=False,
@@ -141,7 +146,7 @@ def _listen(context: typer.Context, settings: Settings) -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _announce(settings, port)
+                _announce(settings, port, state_of(context).language)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             # First of all: connections that follow a job stay open until it is over.
@@ -152,7 +157,7 @@ def _listen(context: typer.Context, settings: Settings) -> None:
     Server(config).run(sockets=[listener])
 
 
-def _announce(settings: Settings, port: int) -> None:
+def _announce(settings: Settings, port: int, language: Language) -> None:
     host = settings.server.host
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if settings.log_format == "json":
@@ -163,13 +168,21 @@ def _announce(settings: Settings, port: int) -> None:
         configure_logs(settings)
         structlog.get_logger("gridsvc.serve").info("listening", url=f"{base}/")
         return
-    lines = (
-        f"开始页 start page        {base}/",
-        f"覆盖图 coverage map      {base}/maps/coverage",
-        f"热点图 hotspot map       {base}/maps/hotspot",
-        f"巡查路线 patrol routes   {base}/maps/patrol",
-        f"接口文档 API             {base}/docs",
-        "停止 stop                Ctrl+C",
+    zh = (
+        f"开始页     {base}/",
+        f"覆盖图     {base}/maps/coverage",
+        f"热点图     {base}/maps/hotspot",
+        f"巡查路线   {base}/maps/patrol",
+        f"接口文档   {base}/docs",
+        "停止       Ctrl+C",
     )
-    for line in lines:
+    en = (
+        f"start page      {base}/",
+        f"coverage map    {base}/maps/coverage",
+        f"hotspot map     {base}/maps/hotspot",
+        f"patrol routes   {base}/maps/patrol",
+        f"API             {base}/docs",
+        "stop            Ctrl+C",
+    )
+    for line in zh if language == "zh" else en:
         typer.echo(line, err=True)

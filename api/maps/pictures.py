@@ -230,8 +230,8 @@ def _busiest(
     communities = cells["community_code"].reindex(placed.to_numpy()).dropna()
     if communities.empty:
         raise NothingToWorkOn(
-            reason_zh="没有落在网格内的测评点位;请先导入点位(--as points)",
-            reason_en="no evaluation point lies in a cell; import points first (--as points)",
+            reason_zh="没有落在网格内的测评点位;请先导入点位({way:as=points})",
+            reason_en="no evaluation point lies in a cell; import points first ({way:as=points})",
         )
     counts = communities.value_counts()
     return str(min(counts.index[counts == counts.max()]))

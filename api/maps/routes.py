@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 
+from api import surfaces
 from api.bootstrap import Services
 from api.dependencies import InstantDep, PlanDep, ServicesDep, SinceDep, UntilDep
 from api.fastpath import PATH, encode, read_query
@@ -103,7 +104,7 @@ def failure(request: Request, error: GridsvcError) -> Response:
     kind = kind_of(type(error))
     html = error_page(
         title=kind.zh if language == "zh" else kind.en,
-        message=error.text(language),
+        message=error.text(language, surfaces.page),
         language=language,
     )
     headers = {"Content-Security-Policy": _STRICT, "Cache-Control": "no-store"}
@@ -117,8 +118,31 @@ LanguageQuery = Annotated[
 DownloadQuery = Annotated[
     bool, Query(description="One file with everything inside, for e-mail and offline use.")
 ]
-FocusCell = Annotated[str | None, Query(description="Cell that the map opens on.")]
-FocusCommunity = Annotated[str | None, Query(description="Community that the map opens on.")]
+
+
+def focus_exists(
+    services: ServicesDep,
+    plan: PlanDep,
+    cell: Annotated[str | None, Query(description="Cell that the map opens on.")] = None,
+    community: Annotated[str | None, Query(description="Community that the map opens on.")] = None,
+) -> None:
+    """Refuse a place that the plan does not have, before a map is drawn for it.
+
+    The browser opens the map on it; the page itself is the same for every place.
+
+    Raises
+    ------
+    UnknownCell, NotFoundError
+    """
+    code, area = (cell or "").strip(), (community or "").strip()
+    with services.storage.unit_of_work() as work:
+        if code and work.plans.cells(plan.id, codes=[code]).empty:
+            raise UnknownCell(plan=plan.id, code=code[:60])
+        if area and work.plans.cells(plan.id, community=area, limit=1).empty:
+            raise NotFoundError(kind="community", key=area[:60])
+
+
+FocusDep = Annotated[None, Depends(focus_exists)]
 DatumQuery = Annotated[
     Literal["wgs84", "cgcs2000", "gcj02", "bd09"] | None,
     Query(description="Datum of the coordinates under the pointer."),
@@ -156,14 +180,19 @@ def start_locate(request: Request, services: ServicesDep) -> Response:
         query = read_query(request.scope["query_string"], services)
         body = encode(services.desk.snapshot(at), query, at)
     except GridsvcError as error:
-        body = orjson.dumps(problem_document(error, page_language(request), instance=PATH))
+        body = orjson.dumps(
+            problem_document(error, page_language(request), instance=PATH, speak=surfaces.page)
+        )
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 @router.get(
     "/maps/coverage",
     response_class=HTMLResponse,
-    responses={**_PAGE, **problem_responses(UnknownPlan, NoPlanInForce, InputError)},
+    responses={
+        **_PAGE,
+        **problem_responses(UnknownPlan, UnknownCell, NoPlanInForce, InputError),
+    },
 )
 def coverage_page(
     request: Request,
@@ -171,15 +200,14 @@ def coverage_page(
     plan: PlanDep,
     at: InstantDep,
     language: LanguageQuery = None,
-    cell: FocusCell = None,
-    community: FocusCommunity = None,
+    focus: FocusDep = None,
     datum: DatumQuery = None,
     download: DownloadQuery = False,
 ) -> Response:
     """Show territory and levels, cells by staff per role, vacancies, points and their visits."""
-    moment = _moment(request, at)
+    asked = {"at": at if _given(request, "at") else None}
     return _serve(
-        request, services, plan, "coverage", (moment,), download,
+        request, services, plan, "coverage", (_moment(request, at),), asked, download,
         lambda frame: draw_coverage(services, plan, at, frame),
     )  # fmt: skip
 
@@ -189,7 +217,7 @@ def coverage_page(
     response_class=HTMLResponse,
     responses={
         **_PAGE,
-        **problem_responses(UnknownPlan, NoPlanInForce, UnknownClass, InputError),
+        **problem_responses(UnknownPlan, UnknownCell, NoPlanInForce, UnknownClass, InputError),
     },
 )
 def hotspot_page(
@@ -206,15 +234,19 @@ def hotspot_page(
         bool, Query(description="Leave default-geocode piles out; they are listed anyway.")
     ] = True,
     language: LanguageQuery = None,
-    cell: FocusCell = None,
-    community: FocusCommunity = None,
+    focus: FocusDep = None,
     datum: DatumQuery = None,
     download: DownloadQuery = False,
 ) -> Response:
     """Show Gi* with false discovery control per cell, the density, and piles set aside."""
     choice = HotspotChoice(since, until, issue_class.strip(), denominator, set_aside)
+    asked = {
+        "since": since, "until": until, "class": choice.issue_class or None,
+        "denominator": None if denominator == "none" else denominator,
+        "set_aside": None if set_aside else "false",
+    }  # fmt: skip
     return _serve(
-        request, services, plan, "hotspot", (choice,), download,
+        request, services, plan, "hotspot", (choice,), asked, download,
         lambda frame: draw_hotspot(services, plan, choice, frame),
     )  # fmt: skip
 
@@ -249,8 +281,14 @@ def patrol_page(
     choice = PatrolChoice(
         cell.strip(), community.strip(), subdistrict.strip(), inspectors, window, seed
     )
+    asked = {
+        "at": at if _given(request, "at") else None,
+        "cell": choice.cell or None, "community": choice.community or None,
+        "subdistrict": choice.subdistrict or None, "window": window,
+        "inspectors": None if inspectors == 1 else inspectors, "seed": seed or None,
+    }  # fmt: skip
     return _serve(
-        request, services, plan, "patrol", (choice, at.date()), download,
+        request, services, plan, "patrol", (choice, at.date()), asked, download,
         lambda frame: runner.at_once(
             lambda progress: draw_patrol(services, plan, choice, frame, progress)
         ),
@@ -260,21 +298,20 @@ def patrol_page(
 @router.get(
     "/maps/plan",
     response_class=HTMLResponse,
-    responses={**_PAGE, **problem_responses(UnknownPlan, NoPlanInForce)},
+    responses={**_PAGE, **problem_responses(UnknownPlan, UnknownCell, NoPlanInForce)},
 )
 def plan_page(
     request: Request,
     services: ServicesDep,
     plan: PlanDep,
     language: LanguageQuery = None,
-    cell: FocusCell = None,
-    community: FocusCommunity = None,
+    focus: FocusDep = None,
     datum: DatumQuery = None,
     download: DownloadQuery = False,
 ) -> Response:
     """Show a plan version and, in red, exactly where its certificate fails."""
     return _serve(
-        request, services, plan, "plan", (plan.revision,), download,
+        request, services, plan, "plan", (plan.revision,), {}, download,
         lambda frame: draw_plan(services, plan, frame),
     )  # fmt: skip
 
@@ -292,9 +329,13 @@ def no_such_map(name: str) -> Response:
     raise UnknownMap(name=name[:60], known=", ".join(f"/maps/{kind}" for kind in KINDS))
 
 
+def _given(request: Request, name: str) -> bool:
+    return bool(request.query_params.get(name, "").strip())
+
+
 def _moment(request: Request, at: datetime) -> object:
     """Return what the cache knows an instant by: "now" is drawn anew every ten minutes."""
-    if request.query_params.get("at", "").strip():
+    if _given(request, "at"):
         return at
     return int(at.timestamp()) // _FRESH_S
 
@@ -305,13 +346,27 @@ def _serve(
     plan: PlanVersion,
     kind: str,
     parts: tuple[object, ...],
+    asked: Mapping[str, object],
     download: bool,
     draw: Callable[[Frame], OfflineMap],
 ) -> Response:
+    """Serve a map from the cache, which knows it by what is drawn, however that was written.
+
+    Parameters
+    ----------
+    parts : tuple
+        What the map depends on, beside plan, data, language and settings.
+    asked : mapping
+        What the address of the one-file export must repeat; ``None`` where the default holds.
+    """
     language = page_language(request)
     settings = services.settings.map
-    # In any order it is the same map; what no map reads was refused (``api.parameters``).
-    address = sorted((k, v) for k, v in request.query_params.items() if k != "download")
+    named = {"plan": plan.id if _given(request, "plan") else None, **asked, "language": language}
+    address = [
+        (key, value.isoformat() if isinstance(value, datetime) else str(value))
+        for key, value in named.items()
+        if value is not None
+    ]
     key = PageCache.key(
         services.storage.url, services.storage.version_stamp(), asset_version(), plan.id, kind,
         language, download, parts, settings.tile_url, settings.tile_datum,

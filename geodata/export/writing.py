@@ -17,7 +17,7 @@ import shapely
 from geodata.export.tables import write_csv, write_xlsx
 from gridsvc import datum as datums
 from gridsvc.crs import STORAGE_EPSG, transformer
-from gridsvc.errors import BadOption, InputError
+from gridsvc.errors import BadOption, InputError, NothingToWorkOn
 from gridsvc.layers import LAYERS, Layer
 from gridsvc.types import Datum, FloatArray
 
@@ -160,8 +160,11 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str, name: str, encoding: st
 
 def _write_vector(frame: pd.DataFrame, path: Path, suffix: str, name: str, encoding: str) -> None:
     if not isinstance(frame, gpd.GeoDataFrame):
-        raise ValueError("没有图形的表请导出为 CSV、XLSX 或 Parquet · a table without geometry "
-                         "goes to CSV, XLSX or Parquet")  # fmt: skip
+        raise NothingToWorkOn(
+            reason_zh=f"{name} 没有图形,不能写成 {suffix};请导出为 CSV、XLSX 或 Parquet",
+            reason_en=f"{name} has no geometry and cannot be a {suffix} file; "
+            "export it as CSV, XLSX or Parquet",
+        )
     plain = frame.copy()
     geometry = plain.geometry.name
     for column in plain.columns:
@@ -176,6 +179,7 @@ def _write_vector(frame: pd.DataFrame, path: Path, suffix: str, name: str, encod
             )
     options: dict[str, str] = {}
     if suffix == ".shp":
+        _refuse_mixed(plain, path)
         plain = plain.rename(columns=SHORT_NAMES)
     if suffix == ".fgb" and plain.geometry.isna().any():
         options["SPATIAL_INDEX"] = "NO"
@@ -189,3 +193,17 @@ def _write_vector(frame: pd.DataFrame, path: Path, suffix: str, name: str, encod
             driver=DRIVERS[suffix], layer_options=options or None,
             encoding=encoding if suffix == ".shp" else None,
         )  # fmt: skip
+
+
+def _refuse_mixed(frame: gpd.GeoDataFrame, path: Path) -> None:
+    """Raise ``BadOption`` where points, lines and areas would go into one shapefile."""
+    shapes = np.asarray(frame.geometry.array, dtype=object)
+    kinds = set(shapely.get_dimensions(shapes[~shapely.is_missing(shapes)]).tolist()) - {-1}
+    if len(kinds) > 1:
+        raise BadOption(
+            option="-o",
+            value=path.name,
+            reason_zh="该图层既有点也有线或面,Shapefile 只能存一种;请用 .gpkg、.geojson 或 .fgb",
+            reason_en="the layer mixes points, lines and areas and a shapefile holds one kind; "
+            "use .gpkg, .geojson or .fgb",
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from pyproj import CRS
 
-from gridsvc.errors import UnreadableSource
+from gridsvc.errors import Fault, UnreadableSource
 from gridsvc.services.raw import Note
 from gridsvc.types import ObjectArray
 from gridsvc.ways import way
@@ -19,7 +19,8 @@ class Content:
 
     ``geometry`` is ``None`` for a table without coordinates. ``datum`` is a datum that the file
     itself states; ``x_field``, ``y_field`` are the columns that held coordinates.
-    ``sheet_rows`` are the rows of a sheet that records stand in, counted from 1.
+    ``sheet_rows`` are the rows of a sheet that records stand in, counted from 1. ``faults`` are
+    rows whose place cannot be read, by record number; they have no geometry.
     """
 
     attributes: pd.DataFrame
@@ -32,6 +33,7 @@ class Content:
     y_field: str | None = None
     notes: list[Note] = field(default_factory=list)
     sheet_rows: list[int] | None = None
+    faults: list[Fault] = field(default_factory=list)
 
 
 def refuse(source: str, zh: str, en: str, hint_zh: str, hint_en: str) -> UnreadableSource:

@@ -17,7 +17,7 @@ from pyproj.exceptions import CRSError
 from geodata.sources.plausibility import check_plausible, crs_name, swap_faults, swapped_rows
 from gridsvc import datum as datums
 from gridsvc.crs import STORAGE_EPSG, canonical, transformer
-from gridsvc.errors import CrsMissing, Fault, InputError, RejectedRows
+from gridsvc.errors import CrsMissing, DatumNeedsDegrees, Fault, InputError, WrongCrs
 from gridsvc.services.raw import Note
 from gridsvc.types import BoolArray, Datum, FloatArray, ObjectArray
 
@@ -37,6 +37,7 @@ class Placed:
     invalid: BoolArray
     source_x: FloatArray
     source_y: FloatArray
+    faults: tuple[Fault, ...] = ()
 
 
 def parse_crs(text: Any, *, source: str) -> CRS:
@@ -92,9 +93,13 @@ def georeference(
         If neither the file nor the person names a system or datum.
     WrongCrs
         If the numbers cannot be in that system; the hint names the likely one.
-    RejectedRows
-        For rows with coordinates that are not finite, or with swapped axes.
     UnknownDatum
+
+    Returns
+    -------
+    Placed
+        Rows with coordinates that are not finite, or with swapped axes, are its ``faults`` and
+        have no geometry.
     """
     notes: list[Note] = []
     stated = parse_crs(crs, source=source) if crs else None
@@ -114,17 +119,27 @@ def georeference(
     if chosen_datum is None:
         chosen_datum = Datum.CGCS2000 if "2000" in _datum_name(system) else Datum.WGS84
     geometry = single(_flat(geometry, notes))
-    _refuse_not_finite(geometry, source, field)
+    geometry, faults = _without_infinite(geometry, field)
     centres = _centres(geometry)
     if swap == "all":
         geometry = _exchange(geometry, np.ones(len(geometry), dtype=bool))
         centres = centres[:, ::-1]
         notes.append(Note("已按要求交换全部坐标的 x、y", "x and y of all rows exchanged, as asked"))
-    check_plausible(centres, system)
+    try:
+        check_plausible(centres, system)
+    except WrongCrs as error:
+        if not datum or stated is not None or not _metres(centres):
+            raise
+        # Nobody stated the system that the numbers were compared with: the datum implied it.
+        raise DatumNeedsDegrees(
+            crs="", datum=chosen_datum.value,
+            **{k: v for k, v in error.fields.items() if k != "crs"},
+        ) from None  # fmt: skip
     rows = swapped_rows(centres, system)
     if rows.any() and swap != "rows":
-        raise RejectedRows(source=source, faults=swap_faults(rows, centres, field))
-    if rows.any():
+        faults += swap_faults(rows, centres, field)
+        geometry[rows] = None
+    elif rows.any():
         geometry = _exchange(geometry, rows)
         listing = ", ".join(str(i + 1) for i in np.flatnonzero(rows)[:20])
         notes.append(
@@ -135,7 +150,15 @@ def georeference(
         )
     source_x, source_y = _point_coordinates(geometry)
     moved, invalid = _to_storage(geometry, system, chosen_datum, notes)
-    return Placed(moved, crs_name(system), chosen_datum, tuple(notes), invalid, source_x, source_y)
+    return Placed(
+        moved, crs_name(system), chosen_datum, tuple(notes), invalid, source_x, source_y,
+        tuple(faults),
+    )  # fmt: skip
+
+
+def _metres(centres: FloatArray) -> bool:
+    known = centres[np.isfinite(centres).all(axis=1)]
+    return bool((np.abs(np.median(known, axis=0)) > 180).any())
 
 
 def _datum_name(system: CRS) -> str:
@@ -162,25 +185,25 @@ def single(geometry: ObjectArray) -> ObjectArray:
     return result
 
 
-def _refuse_not_finite(geometry: ObjectArray, source: str, field: str) -> None:
+def _without_infinite(geometry: ObjectArray, field: str) -> tuple[ObjectArray, list[Fault]]:
+    """Return the geometries without those of infinite coordinates, which are faults."""
     coordinates, owner = shapely.get_coordinates(geometry, return_index=True)
     bad = np.unique(owner[~np.isfinite(coordinates).all(axis=1)])
-    if bad.size:
-        raise RejectedRows(
-            source=source,
-            faults=[
-                Fault(
-                    int(i) + 1,
-                    field,
-                    "NaN",
-                    "坐标不是有限的数(NaN 或无穷大)",
-                    "a coordinate is not a finite number (NaN or infinite)",
-                    "请在源文件中改正该行的坐标",
-                    "correct the coordinates of this row in the file",
-                )
-                for i in bad
-            ],
+    faults = [
+        Fault(
+            int(i) + 1,
+            field,
+            "NaN",
+            "坐标不是有限的数(NaN 或无穷大)",
+            "a coordinate is not a finite number (NaN or infinite)",
+            "请在源文件中改正该行的坐标",
+            "correct the coordinates of this row in the file",
         )
+        for i in bad
+    ]
+    result = geometry.copy()
+    result[bad] = None
+    return result, faults
 
 
 def _centres(geometry: ObjectArray) -> FloatArray:

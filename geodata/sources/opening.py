@@ -18,7 +18,7 @@ from geodata.sources.content import Content, choose_layer, refuse
 from geodata.sources.encodings import sibling
 from geodata.sources.georeference import Swap, georeference
 from gridsvc.crs import STORAGE_EPSG
-from gridsvc.errors import EmptySource, RejectedRows
+from gridsvc.errors import CrsMissing, EmptySource, Fault, RejectedRows, WrongCrs
 from gridsvc.services.raw import RawLayer
 from gridsvc.types import Datum
 
@@ -44,6 +44,7 @@ def open_source(
     columns: Mapping[str, str] | None = None,
     swap: Swap = "none",
     max_unpacked_mb: int = MAX_UNPACKED_MB,
+    collect: bool = False,
 ) -> RawLayer:
     """Read one layer of a file and bring it to longitude/latitude in EPSG:4490.
 
@@ -66,6 +67,9 @@ def open_source(
         Exchange x and y of single rows found swapped, or of all rows.
     max_unpacked_mb : int
         Largest size an archive may unpack to, MiB.
+    collect : bool
+        Leave rows whose place cannot be read to the import, as ``RawLayer.faults``, instead of
+        refusing them here.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def open_source(
     ------
     UnreadableSource, EmptySource, CrsMissing, WrongCrs, UnknownDatum
     RejectedRows
-        Naming rows whose coordinates cannot be used.
+        Naming rows whose coordinates cannot be used, unless they are collected.
     """
     path = Path(path)
     if not path.is_file():
@@ -96,6 +100,7 @@ def open_source(
     name = path.name if content.layer in (None, path.stem) else f"{path.name}:{content.layer}"
     if len(content.attributes) == 0 and (content.geometry is None or len(content.geometry) == 0):
         raise EmptySource(source=name)
+    faults = list(content.faults)
     raw = RawLayer(
         frame=content.attributes.reset_index(drop=True),
         source=name,
@@ -108,7 +113,7 @@ def open_source(
         sheet_rows=content.sheet_rows,
     )
     if content.geometry is None or not np.any(content.geometry != None):  # noqa: E711 - array
-        return _without_places(raw, content)
+        return _judged(_without_places(raw, content), faults, collect)
     try:
         placed = georeference(
             content.geometry,
@@ -119,10 +124,14 @@ def open_source(
             swap=swap,
             field=content.x_field or "geometry",
         )
-    except RejectedRows as error:
-        raise error.on_sheet(content.sheet_rows) from None
+    except (CrsMissing, WrongCrs) as error:
+        if not faults:
+            raise
+        faults.append(_of_layer(error))
+        return _judged(_without_places(raw, content), faults, collect)
+    faults += placed.faults
     frame = gpd.GeoDataFrame(raw.frame, geometry=_named(placed.geometry), crs=STORAGE_EPSG)
-    return replace(
+    raw = replace(
         raw,
         frame=frame,
         crs=placed.crs,
@@ -131,6 +140,31 @@ def open_source(
         source_y=pd.Series(placed.source_y),
         invalid=pd.Series(placed.invalid),
         notes=(*raw.notes, *placed.notes),
+    )
+    return _judged(raw, faults, collect)
+
+
+def _judged(raw: RawLayer, faults: list[Fault], collect: bool) -> RawLayer:
+    """Return the layer with its faults by row; without collecting they are raised."""
+    faults.sort(key=lambda f: f.row or 0)
+    if faults and not collect:
+        raise RejectedRows(source=raw.source, faults=faults).on_sheet(raw.sheet_rows)
+    return replace(raw, faults=tuple(faults))
+
+
+def _of_layer(error: CrsMissing | WrongCrs) -> Fault:
+    """Return what is wrong with the system of a layer as one fault among others."""
+    if isinstance(error, WrongCrs):
+        zh, en = f"坐标系不符:{error.reason_zh}", f"wrong coordinate system: {error.reason_en}"
+        return Fault(None, None, "", zh, en, error.hint_zh, error.hint_en)
+    return Fault(
+        None,
+        None,
+        "",
+        "没有坐标系信息",
+        "it carries no coordinate system",
+        "请用 {way:crs} 或 {way:datum} 指明",
+        "state it with {way:crs} or {way:datum}",
     )
 
 

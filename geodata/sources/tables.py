@@ -73,15 +73,13 @@ def numbered_table(
     ------
     EmptySource
     RejectedRows
-        Naming rows as the sheet numbers them.
+        For stated columns that are not there.
     """
     sheet_rows = [i for i, _ in numbered[1:]]
-    try:
-        table = text_table([r for _, r in numbered], source)
-        content = locate_columns(table, columns, source=source)
-    except RejectedRows as error:
-        raise error.on_sheet(sheet_rows) from None
+    table, faults = text_table([r for _, r in numbered], source)
+    content = locate_columns(table, columns, source=source)
     content.sheet_rows = sheet_rows
+    content.faults = [*faults, *content.faults]
     return content
 
 
@@ -98,9 +96,15 @@ def locate_columns(table: pd.DataFrame, columns: Mapping[str, str], *, source: s
     Raises
     ------
     RejectedRows
-        For values that are no number, no WKT, or only half a coordinate.
+        For stated columns that are not there.
+
+    Returns
+    -------
+    Content
+        Values that are no number, no WKT, or half a coordinate are its ``faults``.
     """
     names = list(table.columns)
+    faults: list[Fault] = []
 
     def column(field: str, known: tuple[str, ...]) -> str | None:
         stated = columns.get(field)
@@ -129,23 +133,24 @@ def locate_columns(table: pd.DataFrame, columns: Mapping[str, str], *, source: s
     x, y = column("lon", LON), column("lat", LAT)
     if "wkt" in columns or (wkt is not None and (x is None or y is None)):
         assert wkt is not None  # noqa: S101 - stated columns exist
-        geometry = _from_wkt(table[wkt], wkt, source)
-        return Content(table.drop(columns=wkt), geometry, None, datum=datum, x_field=wkt)
+        geometry = _from_wkt(table[wkt], wkt, faults)
+        rest = table.drop(columns=wkt)
+        return Content(rest, geometry, None, datum=datum, x_field=wkt, faults=faults)
     if x is None or y is None:
         return Content(table, None, None, datum=datum)
-    geometry = _from_numbers(table[x], table[y], x, y, source)
-    return Content(table, geometry, None, datum=datum, x_field=x, y_field=y)
+    geometry = _from_numbers(table[x], table[y], x, y, faults)
+    return Content(table, geometry, None, datum=datum, x_field=x, y_field=y, faults=faults)
 
 
-def text_table(rows: list[list[str]], source: str) -> pd.DataFrame:
+def text_table(rows: list[list[str]], source: str) -> tuple[pd.DataFrame, list[Fault]]:
     """Return rows of text under the first of them as column names, which are made unique.
+
+    Rows with more fields than the header are cut, and faults.
 
     Raises
     ------
     EmptySource
         If there is nothing below the header.
-    RejectedRows
-        For rows with more fields than the header.
     """
     header = [unicodedata.normalize("NFKC", h).strip().lstrip("\ufeff") for h in rows[0]]
     names: list[str] = []
@@ -168,10 +173,8 @@ def text_table(rows: list[list[str]], source: str) -> pd.DataFrame:
         for i, r in enumerate(body)
         if len(r) > len(names) and any(v.strip() for v in r[len(names) :])
     ]
-    if faults:
-        raise RejectedRows(source=source, faults=faults)
     padded = [(r + [""] * len(names))[: len(names)] for r in body]
-    return pd.DataFrame(padded, columns=names, dtype=object)
+    return pd.DataFrame(padded, columns=names, dtype=object), faults
 
 
 def degrees(text: str) -> float | None:
@@ -194,8 +197,9 @@ def degrees(text: str) -> float | None:
     return float(plain)
 
 
-def _from_numbers(x: pd.Series, y: pd.Series, x_name: str, y_name: str, source: str) -> ObjectArray:
-    faults: list[Fault] = []
+def _from_numbers(
+    x: pd.Series, y: pd.Series, x_name: str, y_name: str, faults: list[Fault]
+) -> ObjectArray:
     values = np.full((len(x), 2), np.nan)
     for axis, (series, name) in enumerate(((x, x_name), (y, y_name))):
         for row, text in enumerate(series):
@@ -247,38 +251,29 @@ def _from_numbers(x: pd.Series, y: pd.Series, x_name: str, y_name: str, source: 
                     "complete it or leave both empty",
                 )
             )
-    if faults:
-        raise RejectedRows(source=source, faults=sorted(faults, key=lambda f: f.row or 0))
+    faults.sort(key=lambda f: f.row or 0)
     geometry = np.full(len(values), None, dtype=object)
     known = ~np.isnan(values).any(axis=1)
     geometry[known] = shapely.points(values[known])
     return geometry
 
 
-def _from_wkt(texts: pd.Series, name: str, source: str) -> ObjectArray:
+def _from_wkt(texts: pd.Series, name: str, faults: list[Fault]) -> ObjectArray:
     plain = [re.sub(r"^SRID=\d+;", "", str(t).strip()) or None for t in texts]
     geometry = np.asarray(shapely.from_wkt(plain, on_invalid="ignore"), dtype=object)
-    broken = [
-        i
+    faults += [
+        Fault(
+            i + 1,
+            name,
+            str(t)[:80],
+            "不是有效的 WKT",
+            "not valid WKT",
+            "请改正该图形的文字",
+            "correct the text of this geometry",
+        )
         for i, (t, g) in enumerate(zip(plain, geometry, strict=True))
         if t is not None and g is None
     ]
-    if broken:
-        raise RejectedRows(
-            source=source,
-            faults=[
-                Fault(
-                    i + 1,
-                    name,
-                    str(plain[i])[:80],
-                    "不是有效的 WKT",
-                    "not valid WKT",
-                    "请改正该图形的文字",
-                    "correct the text of this geometry",
-                )
-                for i in broken
-            ],
-        )
     geometry[shapely.is_empty(geometry)] = None
     return geometry
 

@@ -20,7 +20,7 @@ import geodata.gdal  # noqa: F401 - leaves GDAL only the formats below
 from geodata.sources.content import Content, choose_layer, refuse
 from geodata.sources.encodings import shapefile_encoding, sibling
 from geodata.sources.signatures import check_signature
-from gridsvc.errors import Fault, RejectedRows
+from gridsvc.errors import Fault
 from gridsvc.services.raw import Note
 from gridsvc.types import ObjectArray
 
@@ -54,8 +54,6 @@ def read_vector(path: Path, *, layer: str | None, encoding: str | None) -> Conte
     ------
     UnreadableSource
         If parts are missing, GDAL cannot open it, or a layer has to be chosen.
-    RejectedRows
-        For rows whose geometry cannot be built.
     """
     # GDAL takes a relative path that begins with a scheme for an address.
     path = path.absolute()
@@ -97,12 +95,14 @@ def read_vector(path: Path, *, layer: str | None, encoding: str | None) -> Conte
         else:
             columns[text] = pd.Series(values)
     attributes = pd.DataFrame(columns)
-    geometry = None if wkb is None else _geometries(wkb, path.name)
+    faults: list[Fault] = []
+    geometry = None if wkb is None else _geometries(wkb, faults)
     if geometry is not None and len(attributes.columns) == 0:
         attributes = pd.DataFrame(index=pd.RangeIndex(len(geometry)))
     return Content(
-        attributes, geometry, _crs(meta.get("crs")), layer=name, encoding=codec, notes=notes
-    )
+        attributes, geometry, _crs(meta.get("crs")), layer=name, encoding=codec, notes=notes,
+        faults=faults,
+    )  # fmt: skip
 
 
 def _decoded(value: Any, codec: str | None) -> Any:
@@ -133,27 +133,23 @@ def _crs(text: str | None) -> CRS | None:
         return None
 
 
-def _geometries(wkb: ObjectArray, source: str) -> ObjectArray:
+def _geometries(wkb: ObjectArray, faults: list[Fault]) -> ObjectArray:
     with np.errstate(invalid="ignore"):
         geometry = np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), dtype=object)
     given = np.array([w is not None for w in wkb], dtype=bool)
     broken = np.flatnonzero(given & shapely.is_missing(geometry))
-    if broken.size:
-        raise RejectedRows(
-            source=source,
-            faults=[
-                Fault(
-                    int(i) + 1,
-                    "geometry",
-                    "",
-                    "几何图形无法构成(例如环少于四个点)",
-                    "the geometry cannot be built (for example a ring of fewer than four points)",
-                    "请在源软件中修复或删除该图形",
-                    "repair or delete it in the software it came from",
-                )
-                for i in broken
-            ],
+    faults += [
+        Fault(
+            int(i) + 1,
+            "geometry",
+            "",
+            "几何图形无法构成(例如环少于四个点)",
+            "the geometry cannot be built (for example a ring of fewer than four points)",
+            "请在源软件中修复或删除该图形",
+            "repair or delete it in the software it came from",
         )
+        for i in broken
+    ]
     geometry[shapely.is_empty(geometry)] = None
     return geometry
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from geodata.storage.faults import require_text, translated
 from geodata.storage.schema import HEAD, meta
 from geodata.storage.session import BulkInsert, SqlUnitOfWork
-from gridsvc.errors import SchemaOutdated, StorageError
+from gridsvc.errors import SchemaMissing, SchemaOutdated, StorageError
 from gridsvc.services.ports import UnitOfWork
 
 VERSION_TABLE = "alembic_version"
@@ -80,7 +80,9 @@ class SqlStorage:
         if found is not None and found > HEAD:
             raise _newer(found)
         if found != HEAD:
-            raise SchemaOutdated(found=found or "无 none", expected=HEAD)
+            if found is None:
+                raise SchemaMissing(expected=HEAD)
+            raise SchemaOutdated(found=found, expected=HEAD)
 
     def version_stamp(self) -> str:
         """Return a text that changes whenever a plan is published or records change."""

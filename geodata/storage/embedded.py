@@ -16,7 +16,7 @@ from geodata.storage.bulk import insert_sqlite
 from geodata.storage.faults import translated
 from geodata.storage.schema import HEAD
 from geodata.storage.sqlfunctions import register
-from gridsvc.errors import SchemaOutdated, StorageError
+from gridsvc.errors import SchemaMissing, StorageError
 
 BUSY_SECONDS = 60.0
 """How long a writer waits for another one (an import may hold the lock for long)."""
@@ -61,9 +61,9 @@ class EmbeddedStorage(SqlStorage):
         connection.begin()
 
     def check(self) -> None:
-        """Raise ``SchemaOutdated`` or ``StorageError`` unless the database can be used."""
+        """Raise ``SchemaMissing`` or ``StorageError`` unless the database can be used."""
         if not self.path.exists():  # connecting would create it
-            raise SchemaOutdated(found="无 none", expected=HEAD)
+            raise SchemaMissing(expected=HEAD)
         super().check()
 
     def version_stamp(self) -> str:
@@ -74,7 +74,7 @@ class EmbeddedStorage(SqlStorage):
         with self._stamp_lock, translated():
             if self._stamp_connection is None:
                 if not self.path.exists():
-                    raise SchemaOutdated(found="无 none", expected=HEAD)
+                    raise SchemaMissing(expected=HEAD)
                 self._stamp_connection = sqlite3.connect(
                     self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
                 )

@@ -72,8 +72,8 @@ def read_attributes(
     Returns
     -------
     Reading
-        ``table`` has one column per field found, rows in file order; faults are collected, not
-        raised.
+        ``table`` has one column per field found, rows in file order; faults, those of the reader
+        first, are collected, not raised.
 
     Raises
     ------
@@ -87,9 +87,15 @@ def read_attributes(
     # Columns without any value are no match, unless a person names one.
     named = set(stated.values())
     candidates = [c for c in frame.columns if c in filled or c in named]
-    fields = match_fields(candidates, as_layer, stated, source=raw.source)
+    try:
+        fields = match_fields(candidates, as_layer, stated, source=raw.source)
+    except RejectedRows as error:
+        faults = [*error.faults, *raw.faults]
+        raise RejectedRows(source=raw.source, faults=faults).on_sheet(raw.sheet_rows) from None
     table = pd.DataFrame(index=frame.index)
-    reading = Reading(raw.source, candidates, fields, table, sheet_rows=raw.sheet_rows)
+    reading = Reading(
+        raw.source, candidates, fields, table, faults=list(raw.faults), sheet_rows=raw.sheet_rows
+    )
     kinds = {} if layer is None else {c.name: c.kind for c in layer.columns}
     for name, column in fields.items():
         kind = kinds.get(name, "text")
@@ -163,7 +169,7 @@ def in_contract(
     ------
     RejectedRows
     """
-    if any(f.row is None for f in reading.faults):
+    if any(f.row is None and f.field is not None for f in reading.faults):
         reading.refuse()
     told = reading.unread | {(f.row, f.field) for f in reading.faults}
     ready: pd.DataFrame | None = None

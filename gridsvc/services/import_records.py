@@ -183,8 +183,10 @@ def _with_source(
     names = layer.column_names
     if "source_x" in names and raw.source_x is not None and raw.source_y is not None:
         frame["source_x"], frame["source_y"] = raw.source_x, raw.source_y
-        degrees = raw.crs in ("EPSG:4490", "EPSG:4326") or raw.datum in ("gcj02", "bd09")
-        told = str(raw.datum) if degrees else raw.crs
+        shifted = raw.datum in ("gcj02", "bd09")
+        told = f"{raw.crs}/{raw.datum}" if shifted else raw.crs
+        if raw.crs in ("EPSG:4490", "EPSG:4326"):
+            told = str(raw.datum)
         frame["source_datum"] = [told if known else None for known in raw.source_x.notna()]
     return frame
 

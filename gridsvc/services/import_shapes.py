@@ -75,7 +75,7 @@ def polygons_of(raw: RawLayer, reading: Reading, what: str) -> np.ndarray:
                 "correct this feature",
             )
         )
-    for i in np.flatnonzero((kinds < 0) & ~outside):
+    for i in np.flatnonzero((kinds < 0) & ~outside & ~unread(raw)):
         reading.faults.append(
             Fault(
                 int(i) + 1,
@@ -104,6 +104,12 @@ def polygons_of(raw: RawLayer, reading: Reading, what: str) -> np.ndarray:
         parts = [p for p in shapely.get_parts(geometry[i]) if p.geom_type.endswith("Polygon")]
         geometry[i] = shapely.union_all(parts) if parts else shapely.Polygon()
     return geometry
+
+
+def unread(raw: RawLayer) -> np.ndarray:
+    """Return the rows without geometry because the reader found a fault in it, as told already."""
+    told = {fault.row for fault in raw.faults}
+    return np.array([None in told or i in told for i in range(1, len(raw.frame) + 1)], dtype=bool)
 
 
 def no_area(
@@ -193,7 +199,7 @@ def record_shapes(reading: Reading, raw: RawLayer, layer: Layer) -> np.ndarray |
             )
         )
     if layer.geometry == "line":
-        for i in np.flatnonzero(~given):
+        for i in np.flatnonzero(~given & ~unread(raw)):
             reading.faults.append(
                 Fault(
                     int(i) + 1,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import geopandas as gpd
 import pandas as pd
 
+from gridsvc.errors import Fault
+from gridsvc.quality.repair_log import summary
 from gridsvc.types import Datum, Json
 
 if TYPE_CHECKING:
@@ -56,6 +58,9 @@ class RawLayer:
     notes : tuple of Note
     sheet_rows : sequence of int or None
         Of tables, the row of the sheet that each record stands in, as spreadsheets number them.
+    faults : tuple of Fault
+        What the reader could not use, by record number. Such rows are there without geometry, so
+        that an import finds what else is wrong with them and tells all of it at once.
     """
 
     frame: gpd.GeoDataFrame | pd.DataFrame
@@ -72,6 +77,7 @@ class RawLayer:
     invalid: pd.Series | None = None
     notes: tuple[Note, ...] = ()
     sheet_rows: Sequence[int] | None = None
+    faults: tuple[Fault, ...] = ()
 
     @property
     def spatial(self) -> bool:
@@ -259,6 +265,7 @@ class ImportReport:
             "plan_id": self.plan_id,
             "certificate": None if self.certificate is None else self.certificate.as_dict(),
             "repairs": 0 if self.repairs is None else len(self.repairs),
+            "repair_summary": [] if self.repairs is None else summary(self.repairs),
             "moved_area_m2": self.moved_area_m2,
             "moved_share": self.moved_share,
             "snap_m": self.snap_m,

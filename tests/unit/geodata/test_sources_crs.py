@@ -11,7 +11,13 @@ import shapely
 
 from geodata.sources import open_source
 from gridsvc import datum as datums
-from gridsvc.errors import InputError, RejectedRows, UnknownDatum, WrongCrs
+from gridsvc.errors import (
+    DatumNeedsDegrees,
+    InputError,
+    RejectedRows,
+    UnknownDatum,
+    WrongCrs,
+)
 
 # Wenzhou, the city of the published zone test: 4549 gives E 568395.022, N 3098317.108.
 LON, LAT = 120.6953127, 27.9971173
@@ -128,3 +134,22 @@ def test_unknown_names(tmp_path: Path) -> None:
 def test_stated_system_wins_and_is_noted(tmp_path: Path) -> None:
     raw = open_source(save(towns(), tmp_path / "t.gpkg"), crs="EPSG:4326")
     assert any("EPSG:4490" in n for n in raw.notes_en)
+
+
+def test_a_datum_on_metres_is_no_statement_about_a_system(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("id,x,y\n1,40500000,2900000\n2,40500010,2900010\n")
+    columns = {"lon": "x", "lat": "y"}
+    with pytest.raises(DatumNeedsDegrees) as caught:
+        open_source(table, datum="gcj02", columns=columns)
+    for language, words in (("zh", "米制坐标"), ("en", "are metres")):
+        said = caught.value.text(language)  # type: ignore[arg-type]
+        assert words in said
+        assert "gcj02" in said
+        assert "EPSG:4528" in said
+        assert "4326" not in said
+    with pytest.raises(WrongCrs, match="stated system EPSG:4326") as stated:
+        open_source(table, datum="gcj02", crs="EPSG:4326", columns=columns)
+    assert not isinstance(stated.value, DatumNeedsDegrees)
+    raw = open_source(table, datum="gcj02", crs="EPSG:4528", columns=columns)
+    assert (raw.crs, raw.datum) == ("EPSG:4528", "gcj02")

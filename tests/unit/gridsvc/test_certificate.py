@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -32,12 +31,12 @@ def drawn_area(certificate: Certificate, rule: str) -> float:
     return float(shapely.area(to_metric(rows.geometry.to_numpy(), EPSG)).sum())
 
 
-def not_a_number() -> Any:
+def not_a_number() -> shapely.Geometry:
     with np.errstate(invalid="ignore"):
         return shapely.from_wkt("POLYGON ((117 26, NaN 26, 117 27, 117 26))")
 
 
-def exclusion(shape: Any) -> gpd.GeoDataFrame:
+def exclusion(shape: shapely.Polygon) -> gpd.GeoDataFrame:
     table = gpd.GeoDataFrame(
         {"kind": ["water"], "name": ["沙溪"]}, index=["x1"], geometry=[stored(shape)], crs=4490
     )

@@ -14,6 +14,7 @@ from api.surfaces import cli
 from gridsvc.errors import RejectedRows
 from gridsvc.services import values
 from gridsvc.services.fields import SYNONYMS, column_key, match_fields
+from gridsvc.services.raw import DateOrder
 
 SHANGHAI = "Asia/Shanghai"
 # 2015-01-03 04:40:58 in Shanghai is 2015-01-02 20:40:58 UTC.
@@ -49,13 +50,13 @@ def test_one_moment_in_many_forms(text: str) -> None:
     [("mdy", datetime(2015, 1, 3, 8, 40, 58, tzinfo=UTC)),
      ("dmy", datetime(2015, 3, 1, 8, 40, 58, tzinfo=UTC))],
 )  # fmt: skip
-def test_year_last_needs_the_order(order: str, expected: datetime) -> None:
+def test_year_last_needs_the_order(order: DateOrder, expected: datetime) -> None:
     column = pd.Series(["01/03/2015 04:40:58 PM"])
     bare = values.instants(column, "t", timezone=SHANGHAI)
     assert bare.values == [None]
     assert "date_order" in bare.faults[0].text("zh")
     assert "--date-order" in bare.faults[0].text("en", cli)
-    told = values.instants(column, "t", timezone=SHANGHAI, order=order)  # type: ignore[arg-type]
+    told = values.instants(column, "t", timezone=SHANGHAI, order=order)
     assert told.values == [expected]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import geopandas as gpd
 import pytest
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from geodata.storage import open_storage
 from gridsvc.errors import (
@@ -23,13 +24,14 @@ from gridsvc.errors import (
 )
 from gridsvc.plan import GridScheme, PlanStatus, PlanVersion, in_force_at
 from gridsvc.services import planning
-from gridsvc.services.ports import Storage
+from gridsvc.services.ports import Storage, UnitOfWork
+from tests.databases import Forwarding
 from tests.unit.gridsvc.quality_data import EPSG, frame, metric, square, stored
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 SCHEME = GridScheme("main", "三元区网格", EPSG)
-SHAPES = {
+SHAPES: dict[str, BaseGeometry] = {
     "350404001001001": square(0, 0),
     "350404001001002": square(100, 0),
     "350404001002001": square(0, 100),
@@ -37,7 +39,7 @@ SHAPES = {
 }
 
 
-def cells(shapes: dict[str, object] | None = None) -> gpd.GeoDataFrame:
+def cells(shapes: dict[str, BaseGeometry] | None = None) -> gpd.GeoDataFrame:
     layer = frame(SHAPES if shapes is None else shapes)
     return layer.assign(
         name=[f"网格{c[-3:]}" for c in layer.index],
@@ -171,17 +173,18 @@ def test_only_the_revision_that_was_seen_is_published(storage: Storage) -> None:
     planning.publish(storage, plan.id, T0, T0, expected_revision=plan.revision + 1)
 
 
-class RacingStorage:
+class RacingStorage(Forwarding):
     """Publishes another plan between the measuring and the writing of ours."""
 
     def __init__(self, inner: Storage, rival: str) -> None:
-        self._inner, self._rival, self._begun = inner, rival, 0
+        super().__init__(inner)
+        self._rival, self._begun = rival, 0
 
-    def unit_of_work(self) -> object:
+    def unit_of_work(self) -> UnitOfWork:
         self._begun += 1
         if self._begun == 2:
-            planning.publish(self._inner, self._rival, T0 + DAY, T0)
-        return self._inner.unit_of_work()
+            planning.publish(self.inner, self._rival, T0 + DAY, T0)
+        return super().unit_of_work()
 
 
 @pytest.mark.parametrize("first_published", [True, False])
@@ -192,24 +195,25 @@ def test_of_two_concurrent_publications_one_is_told_that_it_is_stale(
         planning.publish(storage, draft(storage, cells()).id, T0, T0)
     ours, rival = draft(storage, split()), draft(storage, split())
     with pytest.raises(StaleVersion):
-        planning.publish(RacingStorage(storage, rival.id), ours.id, T0 + 2 * DAY, T0)  # type: ignore[arg-type]
+        planning.publish(RacingStorage(storage, rival.id), ours.id, T0 + 2 * DAY, T0)
     now = plans(storage)
     assert now[ours.id].status is PlanStatus.DRAFT
     assert now[rival.id].status is PlanStatus.PUBLISHED
     assert sum(p.in_force(T0 + 5 * DAY) for p in now.values()) == 1
 
 
-class RedrawingStorage:
+class RedrawingStorage(Forwarding):
     """Declares another territory between the measuring and the writing of a publication."""
 
-    def __init__(self, inner: Storage, territory: object) -> None:
-        self._inner, self._territory, self._begun = inner, territory, 0
+    def __init__(self, inner: Storage, territory: BaseGeometry) -> None:
+        super().__init__(inner)
+        self._territory, self._begun = territory, 0
 
-    def unit_of_work(self) -> object:
+    def unit_of_work(self) -> UnitOfWork:
         self._begun += 1
         if self._begun == 2:
-            planning.declare_territory(self._inner, "main", self._territory)
-        return self._inner.unit_of_work()
+            planning.declare_territory(self.inner, "main", self._territory)
+        return super().unit_of_work()
 
 
 @pytest.mark.parametrize("first_published", [True, False])
@@ -221,7 +225,7 @@ def test_a_territory_declared_in_between_is_noticed(
     plan = draft(storage, split())
     larger = shapely.union_all([square(0, 0), square(900, 900)])
     with pytest.raises(StaleVersion) as caught:
-        planning.publish(RedrawingStorage(storage, larger), plan.id, T0 + DAY, T0)  # type: ignore[arg-type]
+        planning.publish(RedrawingStorage(storage, larger), plan.id, T0 + DAY, T0)
     assert caught.value.kind == "scheme"
     assert plans(storage)[plan.id].status is PlanStatus.DRAFT
     with storage.unit_of_work() as work:

@@ -40,17 +40,28 @@ export function table(columns: string[], rows: (string | Node)[][]): HTMLElement
         h("tr", null, ...row.map((value) => h("td", null, value)))))));
 }
 
+/** What is wrong, one fault a line, without the columns that no fault fills. */
+function faultTable(faults: Json[]): HTMLElement {
+  const columns = [
+    ["row", "row"], ["field", "field"], ["value", "value"], ["reason", "message"],
+    ["way_out", "way_out"],
+  ].filter(([, key]) => faults.some((one) => (one[key] ?? "") !== ""));
+  return table(columns.map(([word]) => say(word)),
+    faults.map((one) => columns.map(([, key]) => String(one[key] ?? ""))));
+}
+
 /** A problem of the service in full: what, where, and the way out. */
 export function showProblem(output: HTMLElement, problem: Json, title = ""): void {
   const faults = (problem.errors ?? []) as Json[];
-  const rows: [string, string][] = [[say("reason"), String(problem.detail ?? problem.status)]];
-  if (problem.hint) rows.push([say("way_out"), String(problem.hint)]);
+  const detail = String(problem.detail ?? problem.status);
+  // The detail lists the first faults as lines; here they all stand in the table.
+  const rows: [string, string][] = [
+    [say("reason"), faults.length ? detail.split("\n")[0] : detail],
+  ];
+  const more = Number(problem.count ?? 0) - faults.length;
   show(output, "bad", title || String(problem.title ?? say("locate_failed")), rows,
-    faults.length
-      ? table([say("row"), say("field"), say("value"), say("reason"), say("way_out")],
-          faults.map((one) => [one.row, one.field, one.value, one.message, one.way_out]
-            .map((value) => String(value ?? ""))))
-      : null);
+    faults.length ? faultTable(faults) : null,
+    faults.length && more > 0 ? h("p", null, say("and_more", { n: more })) : null);
 }
 
 export function failed(output: HTMLElement, error: unknown): void {
