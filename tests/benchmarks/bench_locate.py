@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def bulk_table(cells: gpd.GeoDataFrame, title: str, *, own: int, peers: int) -> 
     wrong = 0
     codes = np.array([*locator.codes, ""], dtype=object)
     for kind, (x, y) in data.items():
-        ours[kind] = rate(lambda x=x, y=y: locator.locate_many(x, y), own)  # type: ignore[misc]
+        ours[kind] = rate(partial(locator.locate_many, x, y), own)
         some = slice(0, 100_000)
         expected, _ = lowest_covering(cells, x[some], y[some])
         wrong += int((codes[locator.locate_many(x[some], y[some])] != expected).sum())
@@ -103,7 +104,7 @@ def bulk_table(cells: gpd.GeoDataFrame, title: str, *, own: int, peers: int) -> 
             found = measure(x, y)
             # Once more beside the peer, as the speed of a shared machine changes by the minute.
             a, b = data[kind]
-            beside = rate(lambda a=a, b=b: locator.locate_many(a, b), own)  # type: ignore[misc]
+            beside = rate(partial(locator.locate_many, a, b), own)
             cells_of_row += [f"{found / 1e6:.4f}", f"{beside / found:,.0f} ×"]
         table.add_row(name, *cells_of_row, "")
 
@@ -139,6 +140,11 @@ def bulk_table(cells: gpd.GeoDataFrame, title: str, *, own: int, peers: int) -> 
     console.print(table)
 
 
+def _each(call: Callable[[float, float], Any], pairs: list[tuple[float, float]]) -> None:
+    for x, y in pairs:
+        call(x, y)
+
+
 def one_table(cells: gpd.GeoDataFrame) -> None:
     """Print the cost of one lookup."""
     locator = Locator.from_cells(cells)
@@ -156,7 +162,7 @@ def one_table(cells: gpd.GeoDataFrame) -> None:
         for kind in ("uniform", "near border"):
             x, y = (v.tolist() for v in places(cells, kind, 20_000, seed=3))
             pairs = list(zip(x, y, strict=True))
-            row.append(f"{1e6 / rate(lambda c=call, p=pairs: [c(*xy) for xy in p], len(x)):.2f}")  # type: ignore[misc]
+            row.append(f"{1e6 / rate(partial(_each, call, pairs), len(x)):.2f}")
         table.add_row(name, *row)
     console.print(table)
 
@@ -174,7 +180,7 @@ def full_table() -> None:
     codes = np.array([*locator.codes, ""], dtype=object)
     for kind in ("uniform", "near border"):
         x, y = places(cells, kind, 3_000_000, seed=5)
-        rates.append(rate(lambda x=x, y=y: locator.locate_many(x, y), len(x)) / 1e6)  # type: ignore[misc]
+        rates.append(rate(partial(locator.locate_many, x, y), len(x)) / 1e6)
         expected, _ = lowest_covering(cells, x[:20_000], y[:20_000])
         wrong += int((codes[locator.locate_many(x[:20_000], y[:20_000])] != expected).sum())
     row = (f"{build:.1f}", f"{locator.nbytes / 1e6:.0f}", *[f"{r:.1f}" for r in rates], str(wrong))

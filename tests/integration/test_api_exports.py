@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -22,7 +21,7 @@ from gridsvc.layers import LAYERS
 VECTOR = ("gpkg", "geojson", "fgb", "shp", "kml")
 
 
-def download(client: Any, folder: Path, layer: str, form: str, **query: str) -> Path:
+def download(client: TestClient, folder: Path, layer: str, form: str, **query: str) -> Path:
     answer = client.get(f"/api/v1/exports/{layer}", params={"format": form, **query})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == MEDIA_TYPES[form]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from geodata.sample import SampleCity
 
 
-def get_routes(client: Any) -> list[str]:
+def get_routes(client: TestClient) -> list[str]:
     """Return the addresses of all GET operations, filled with things that exist."""
+    assert isinstance(client.app, FastAPI)
     paths = client.app.openapi()["paths"]
     plan = client.get("/api/v1/plans/in-force").json()["id"]
     first = {

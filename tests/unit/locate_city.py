@@ -28,7 +28,7 @@ def code(number: int) -> str:
     return f"{COMMUNITY}{number:03d}"
 
 
-def square(column: float, row: float, width: float = 1.0) -> Any:
+def square(column: float, row: float, width: float = 1.0) -> shapely.Polygon:
     """Return a cell's square; columns count from the west, rows from the south."""
 
     def at(value: float, start: float) -> float:

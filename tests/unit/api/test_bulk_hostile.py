@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import shapely
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from api.locate import readers
@@ -32,12 +33,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield TestClient(client.app, raise_server_exceptions=False)
 
 
-def post(client: TestClient, body: bytes, kind: str, accept: str) -> Any:
+def post(client: TestClient, body: bytes, kind: str, accept: str) -> Response:
     headers = {"Content-Type": kind, "Accept": accept}
     return client.post("/api/v1/locate", content=body, headers=headers)
 
 
-def refused(response: Any) -> str:
+def refused(response: Response) -> str:
     assert response.status_code == 422, response.text
     assert response.headers["content-type"] == "application/problem+json"
     return str(response.json()["detail"])

@@ -14,6 +14,7 @@ import pyarrow.parquet
 import pytest
 import shapely
 from fastapi import FastAPI
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from api.locate import readers
@@ -39,7 +40,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 def post(
     client: TestClient, body: bytes, kind: str, accept: str | None = None, **query: str
-) -> Any:
+) -> Response:
     headers = {"Content-Type": kind, "Accept": accept or "*/*"}
     return client.post(PATH, content=body, headers=headers, params=query)
 
@@ -66,7 +67,7 @@ def without_nan(values: list[float]) -> list[float | None]:
     return [None if math.isnan(v) else v for v in values]
 
 
-def rejected(response: Any, status: int = 422) -> dict[str, Any]:
+def rejected(response: Response, status: int = 422) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = response.json()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -38,7 +39,7 @@ def client(services: Services) -> Iterator[TestClient]:
         yield found
 
 
-def publish(client: TestClient, plan: PlanVersion, start: str) -> Any:
+def publish(client: TestClient, plan: PlanVersion, start: str) -> Response:
     seen = client.get(f"/api/v1/plans/{plan.id}")
     return client.post(
         f"/api/v1/plans/{plan.id}/publish",

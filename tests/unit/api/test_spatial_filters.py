@@ -9,6 +9,7 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -107,7 +108,8 @@ def test_a_cell_narrows_its_community(client: TestClient, layer: str) -> None:
 def test_a_version_that_takes_effect_by_time_makes_answers_new(
     client: TestClient, layer: str
 ) -> None:
-    services = client.app.state.services  # type: ignore[attr-defined]
+    assert isinstance(client.app, FastAPI)
+    services = client.app.state.services
     url = f"/api/v1/{layer}?community=m1"
     services.clock = lambda: datetime(2026, 1, 15, tzinfo=UTC)  # b is still in m1
     before = client.get(url)

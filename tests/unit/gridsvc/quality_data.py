@@ -15,13 +15,13 @@ EPSG = 4548
 EAST, NORTH = 563_000.0, 2_905_000.0
 
 
-def metric(*rings: Sequence[tuple[float, float]]) -> Any:
+def metric(*rings: Sequence[tuple[float, float]]) -> shapely.Polygon:
     """Polygon of metres from the local origin; further rings are holes."""
     moved = [[(x + EAST, y + NORTH) for x, y in ring] for ring in rings]
     return shapely.Polygon(moved[0], moved[1:])
 
 
-def square(x: float, y: float, size: float = 100.0, height: float | None = None) -> Any:
+def square(x: float, y: float, size: float = 100.0, height: float | None = None) -> shapely.Polygon:
     top = y + (size if height is None else height)
     return metric([(x, y), (x + size, y), (x + size, top), (x, top)])
 

@@ -253,6 +253,7 @@ def test_neighbours_across_a_border_without_common_nodes() -> None:
 def test_multipolygons_holes_and_enclaves() -> None:
     hole = square(0.4, 0.2, 0.2).intersection(square(0, 0))
     holed = square(0, 0).difference(hole)
+    assert isinstance(holed, shapely.Polygon)
     locator = Locator.from_cells(
         frame(a=shapely.MultiPolygon([holed, square(5, 0)]), b=hole, c=square(1, 0))
     )

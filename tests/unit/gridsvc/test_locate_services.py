@@ -17,6 +17,7 @@ from gridsvc.locate.nearest import NearestPoints
 from gridsvc.services.answers import AnswerDesk
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage
+from tests.databases import Forwarding
 from tests.unit.locate_city import (
     COMMUNITY,
     FIRST,
@@ -31,19 +32,16 @@ from tests.unit.locate_city import (
 )
 
 
-class Counted:
+class Counted(Forwarding):
     """A storage that counts how often it is asked for its stamp."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, inner: Storage) -> None:
+        super().__init__(inner)
         self.asked = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
 
     def version_stamp(self) -> str:
         self.asked += 1
-        return self._storage.version_stamp()
+        return super().version_stamp()
 
 
 @pytest.fixture
@@ -54,16 +52,16 @@ def storage(tmp_path: Path) -> Iterator[Counted]:
 
 
 @pytest.fixture
-def cache(storage: Any) -> LocatorCache:
+def cache(storage: Counted) -> LocatorCache:
     return LocatorCache(storage, scheme_id="main", recheck_s=5.0, tick=lambda: 100.0)
 
 
 @pytest.fixture
-def desk(storage: Any, cache: LocatorCache) -> AnswerDesk:
+def desk(storage: Counted, cache: LocatorCache) -> AnswerDesk:
     return AnswerDesk(storage, cache)
 
 
-def publish_third(storage: Any, since: datetime) -> None:
+def publish_third(storage: Storage, since: datetime) -> None:
     with storage.unit_of_work() as work:
         second = work.plans.get("main-2")
         work.plans.save(replace(second, effective_to=since, revision=2), expected_revision=1)
@@ -90,13 +88,13 @@ def test_before_the_first_plan(cache: LocatorCache) -> None:
         cache.at(FIRST - timedelta(seconds=1))
 
 
-def test_plan_at_sees_a_publication_at_once(cache: LocatorCache, storage: Any) -> None:
+def test_plan_at_sees_a_publication_at_once(cache: LocatorCache, storage: Counted) -> None:
     assert cache.plan_at(NOW).id == "main-2"
     publish_third(storage, SECOND + timedelta(days=1))
     assert cache.plan_at(NOW).id == "main-3"
 
 
-def test_the_stamp_is_trusted_for_a_while_and_one_caller_renews_it(storage: Any) -> None:
+def test_the_stamp_is_trusted_for_a_while_and_one_caller_renews_it(storage: Counted) -> None:
     clock = [0.0]
     cache = LocatorCache(storage, scheme_id="main", recheck_s=5.0, tick=lambda: clock[0])
     assert cache.known_stamp() is None
@@ -115,7 +113,7 @@ def test_the_stamp_is_trusted_for_a_while_and_one_caller_renews_it(storage: Any)
     assert cache.known_stamp() == stamp
 
 
-def test_least_recently_used_locators_are_dropped(storage: Any) -> None:
+def test_least_recently_used_locators_are_dropped(storage: Counted) -> None:
     cache = LocatorCache(storage, scheme_id="main", keep=1)
     first = cache.of("main-1")
     assert cache.of("main-1") is first
@@ -123,18 +121,17 @@ def test_least_recently_used_locators_are_dropped(storage: Any) -> None:
     assert cache.of("main-1") is not first
 
 
-def test_many_who_ask_at_once_build_once(storage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_who_ask_at_once_build_once(storage: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = LocatorCache(storage, scheme_id="main")
     built: list[int] = []
     gate = threading.Barrier(6)
-    original = Locator.from_cells.__func__  # type: ignore[attr-defined]
+    original = Locator.from_cells
 
-    def counted(cls: type[Locator], *args: Any, **options: Any) -> Locator:
+    def counted(*args: Any, **options: Any) -> Locator:
         built.append(1)
-        locator: Locator = original(cls, *args, **options)
-        return locator
+        return original(*args, **options)
 
-    monkeypatch.setattr(Locator, "from_cells", classmethod(counted))
+    monkeypatch.setattr(Locator, "from_cells", counted)
 
     def ask(_: int) -> Locator:
         gate.wait()
@@ -215,7 +212,7 @@ def test_a_snapshot_lasts_until_the_next_change(desk: AnswerDesk) -> None:
     assert desk.ready(HANDOVER + timedelta(days=9999)) is later
 
 
-def test_a_change_of_records_makes_a_new_snapshot(desk: AnswerDesk, storage: Any) -> None:
+def test_a_change_of_records_makes_a_new_snapshot(desk: AnswerDesk, storage: Counted) -> None:
     first = desk.snapshot(NOW)
     with storage.unit_of_work() as work:
         staff = work.records("staff").frame(where={"name": "张三"})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from gridsvc.locate import Locator
 from gridsvc.locate.locator import OUTSIDE
@@ -17,13 +16,13 @@ from tests.benchmarks.coverages import blocks, jittered
 from tests.benchmarks.places import places
 
 
-def plane(shape: Any, lat: float) -> Any:
+def plane(shape: BaseGeometry, lat: float) -> BaseGeometry:
     kx, ky = metres_per_degree(lat)
     return shapely.transform(shape, lambda xy: xy * (kx, ky))
 
 
-def middle(shape: Any) -> float:
-    return float(shape.bounds[1] + shape.bounds[3]) / 2.0
+def middle(shape: BaseGeometry) -> float:
+    return (shape.bounds[1] + shape.bounds[3]) / 2.0
 
 
 @pytest.mark.parametrize("kind", ["uniform", "near border", "on edge", "on vertex"])
