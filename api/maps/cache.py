@@ -43,14 +43,17 @@ class PageCache:
     ----------
     folder : Path
         Created when needed; without write permission pages are only kept in memory.
-    in_memory, on_disk : int
-        Pages kept.
+    memory_bytes, disk_bytes : int
+        What the compressed pages may take; the one just built stays in memory in any case.
     """
 
-    def __init__(self, folder: Path, *, in_memory: int = 32, on_disk: int = 256) -> None:
+    def __init__(
+        self, folder: Path, *, memory_bytes: int = 64_000_000, disk_bytes: int = 256_000_000
+    ) -> None:
         self._folder = folder
-        self._in_memory = in_memory
-        self._on_disk = on_disk
+        self._memory_bytes = memory_bytes
+        self._disk_bytes = disk_bytes
+        self._held = 0
         self._pages: OrderedDict[str, CachedPage] = OrderedDict()
         self._building: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -96,9 +99,12 @@ class PageCache:
 
     def _remember(self, key: str, page: CachedPage) -> None:
         with self._lock:
+            before = self._pages.pop(key, None)
+            self._held += len(page.body) - (len(before.body) if before is not None else 0)
             self._pages[key] = page
-            while len(self._pages) > self._in_memory:
-                self._pages.popitem(last=False)
+            while self._held > self._memory_bytes and len(self._pages) > 1:
+                _, old = self._pages.popitem(last=False)
+                self._held -= len(old.body)
 
     def _read(self, key: str) -> CachedPage | None:
         path = self._folder / f"{key}{_SUFFIX}"
@@ -128,6 +134,16 @@ class PageCache:
             log.warning("map cache not writable", folder=str(self._folder), reason=error.strerror)
 
     def _tidy(self) -> None:
-        files = sorted(self._folder.glob(f"*{_SUFFIX}"), key=lambda p: p.stat().st_mtime_ns)
-        for old in files[: max(0, len(files) - self._on_disk)]:
-            old.unlink(missing_ok=True)
+        found = []
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            try:
+                state = path.stat()
+            except FileNotFoundError:
+                continue  # another process tidied it away
+            found.append((state.st_mtime_ns, state.st_size, path))
+        left = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if left <= self._disk_bytes:
+                break
+            path.unlink(missing_ok=True)
+            left -= size

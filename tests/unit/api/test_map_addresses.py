@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from api.maps.cache import PageCache
+from api.maps.cache import CachedPage, PageCache
 from api.maps.routes import takes_gzip
 
 
@@ -57,5 +58,48 @@ def test_the_order_of_parameters_draws_nothing_anew(
         assert app_client.get(f"/maps/plan{query}").status_code == 200
     assert len(keys) == 4
     assert len(set(keys)) == 1
-    assert app_client.get("/maps/plan?datum=wgs84&language=en").status_code == 200
+    # What only the browser reads draws the same page.
+    cell = app_client.get("/api/v1/cells?limit=1").json()["features"][0]
+    code, community = cell["id"], cell["properties"]["community_code"]
+    for query in ("datum=wgs84", f"cell={code}", f"cell=%20{code}", f"community={community}"):
+        assert app_client.get(f"/maps/plan?{query}&language=en").status_code == 200
+    assert len(set(keys)) == 1
+
+
+@pytest.mark.parametrize("kind", ["coverage", "hotspot", "plan"])
+@pytest.mark.parametrize("name", ["cell", "community"])
+def test_a_place_that_is_not_there_is_refused_before_anything_is_drawn(
+    app_client: TestClient, monkeypatch: pytest.MonkeyPatch, kind: str, name: str
+) -> None:
+    def never(*_: Any) -> Any:
+        raise AssertionError("drawn")
+
+    monkeypatch.setattr(PageCache, "get", never)
+    place = "9" * 80 + "<b>"
+    answer = app_client.get(f"/maps/{kind}", params={name: place})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert place not in answer.text
+    page = app_client.get(f"/maps/{kind}", params={name: place}, headers={"Accept": "text/html"})
+    assert page.status_code == 404
+    assert "<b>" not in page.text.split("<main")[1].split("<ul")[0]
+
+
+def test_the_same_conditions_written_otherwise_are_one_page(
+    app_client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[str] = []
+
+    def watched(self: PageCache, key: str, build: Any) -> Any:
+        keys.append(key)
+        return CachedPage(gzip.compress(b"-"), "", "")
+
+    monkeypatch.setattr(PageCache, "get", watched)
+    for query in (
+        "since=2025-12-01&until=2026-02-01", "until=2026-02-01&since=2025-12-01T00:00:00%2B08:00",
+        "since=2025-12-01&until=2026-02-01&denominator=none&set_aside=true&class=",
+    ):  # fmt: skip
+        assert app_client.get(f"/maps/hotspot?{query}&language=zh").status_code == 200
+    assert len(set(keys)) == 1
+    assert app_client.get("/maps/hotspot?since=2025-12-02&language=zh").status_code == 200
     assert len(set(keys)) == 2

@@ -57,15 +57,29 @@ def test_a_file_that_was_cut_short_is_built_anew(tmp_path: Path, keep: int) -> N
 
 
 def test_old_pages_leave_memory_and_disk(tmp_path: Path) -> None:
-    cache = PageCache(tmp_path, in_memory=2, on_disk=3)
+    size = len(PageCache(tmp_path / "one").get("k", Builder()).body)
+    on_disk = (tmp_path / "one" / "k.page.gz").stat().st_size
+    cache = PageCache(tmp_path, memory_bytes=2 * size, disk_bytes=3 * on_disk)
     for n in range(6):
         cache.get(f"k{n}", Builder())
+        assert cache._held == sum(len(page.body) for page in cache._pages.values()) <= 2 * size
     assert len(list(tmp_path.glob("*.page.gz"))) == 3
     build = Builder()
     cache.get("k5", build)
     assert build.calls == 0
     cache.get("k0", build)
     assert build.calls == 1
+
+
+def test_a_page_larger_than_the_memory_is_held_until_the_next(tmp_path: Path) -> None:
+    cache = PageCache(tmp_path, memory_bytes=1, disk_bytes=0)
+    build = Builder()
+    cache.get("a", build)
+    cache.get("a", build)
+    assert build.calls == 1
+    assert list(tmp_path.glob("*.page.gz")) == []
+    cache.get("b", Builder())
+    assert list(cache._pages) == ["b"]
 
 
 def test_a_folder_that_cannot_be_written_only_costs_the_disk(tmp_path: Path) -> None:
