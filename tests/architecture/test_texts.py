@@ -68,7 +68,8 @@ def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield (
                 node.lineno,
                 "".join(
-                    part.value if isinstance(part, ast.Constant) else "{}" for part in node.values
+                    str(part.value) if isinstance(part, ast.Constant) else "{}"
+                    for part in node.values
                 ),
             )
 

@@ -113,19 +113,19 @@ def test_shapes_codes_and_parents_of_cells_are_told_together(tmp_path: Path) -> 
     frame.loc[4, "geometry"] = shapely.Polygon([(117.7, 26.2), (117.71, 26.2), (117.7, 26.2)])
     path = tmp_path / "cells.geojson"
     frame.to_file(path, driver="GeoJSON")
-    text = path.read_text("utf-8")
+    written = path.read_text("utf-8")
     last = frame.geometry.iloc[5].exterior.coords[1]
-    path.write_text(text.replace(f"[ {last[0]}, {last[1]} ]", f"[ NaN, {last[1]} ]"))
+    path.write_text(written.replace(f"[ {last[0]}, {last[1]} ]", f"[ NaN, {last[1]} ]"))
     error = refusal(storage, path, "cells", code_system="cn")
     assert places(error) == [
         (1, "网格编码"), (3, "网格编码"), (4, "geometry"), (5, "geometry"), (6, "geometry"),
     ]  # fmt: skip
-    for language, words in (
-        ("zh", ("重复", "不是面", "面积为零", "坐标不是有限的数")),
-        ("en", ("repeats", "not a polygon", "zero area", "not a finite number")),
-    ):
-        said = error.text(language)  # type: ignore[arg-type]
-        assert all(word in said for word in words)
+    said = {
+        error.text("zh"): ("重复", "不是面", "面积为零", "坐标不是有限的数"),
+        error.text("en"): ("repeats", "not a polygon", "zero area", "not a finite number"),
+    }
+    for text, words in said.items():
+        assert all(word in text for word in words)
 
 
 def test_a_wrong_column_is_told_with_the_rows(city: Storage, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gridsvc.errors import Cancelled
@@ -23,7 +25,7 @@ def test_each_iteration_is_reported_and_changes_nothing(inspectors: int, most: i
         assert stage == "search"
         seen.append(done)
 
-    common = {"start": spot(200, 200), "iterations": 300, "inspectors": inspectors}
+    common: dict[str, Any] = {"start": spot(200, 200), "iterations": 300, "inspectors": inspectors}
     watched = plan_point_rounds(points(PLACES), NET, progress=watch, **common)
     assert seen == sorted(seen)
     assert seen[0] == 0.0
