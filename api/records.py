@@ -32,6 +32,12 @@ FormatDep = Annotated[
 ]
 
 
+RowFormatDep = Annotated[
+    Literal["json", "csv"] | None,
+    Query(alias="f", description="json | csv; else `Accept` decides."),
+]
+
+
 class Link(BaseModel):
     """A link of a page."""
 
@@ -116,7 +122,7 @@ ROW_RESPONSES: dict[int | str, dict[str, Any]] = {
 def chosen_format(request: Request, asked: Format | None, *, spatial: bool) -> Format:
     """Return the format of the answer: ``f=`` first, then ``Accept``, then the layer's own."""
     if asked is not None:
-        return asked if spatial or asked != "geojson" else "json"
+        return asked
     accept = request.headers.get("accept", "")
     if "text/csv" in accept:
         return "csv"

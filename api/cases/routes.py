@@ -15,6 +15,7 @@ from api.records import (
     ONE_RESPONSES,
     ROWS_RESPONSES,
     FormatDep,
+    RowFormatDep,
     one_answer,
     page_answer,
 )
@@ -109,7 +110,7 @@ def list_classes(
     services: ServicesDep,
     page: PageDep,
     major: Annotated[str | None, Query(description="Code of the major class.")] = None,
-    f: FormatDep = None,
+    f: RowFormatDep = None,
 ) -> Response:
     """List the catalogue: minor classes with their majors, deadlines and unit kinds."""
 

@@ -7,15 +7,30 @@ from typing import Annotated, Any, Literal
 
 import orjson
 import pandas as pd
-import shapely
 from fastapi import APIRouter, Query, Request, Response
 
 from api.dependencies import BoxDep, InstantDep, LanguageDep, PlanDep, ServicesDep, filters
+from api.duties.places import located, within
 from api.duties.schemas import GapsView, ResponsibleView, responsible_view
-from api.geojson import CSV, answer, csv_bytes, not_modified, request_etag
+from api.geojson import (
+    CSV,
+    GEOJSON,
+    answer,
+    csv_bytes,
+    feature_collection,
+    not_modified,
+    request_etag,
+)
 from api.pagination import PageDep, cut, next_link
 from api.problems import problem_responses
-from api.records import ROW_RESPONSES, ROWS_RESPONSES, FormatDep, chosen_format, one_answer, rows_of
+from api.records import (
+    LIST_RESPONSES,
+    ROW_RESPONSES,
+    FormatDep,
+    chosen_format,
+    one_answer,
+    rows_of,
+)
 from gridsvc.duties.book import doubles, duties_in_force, vacancies
 from gridsvc.errors import (
     InputError,
@@ -27,8 +42,6 @@ from gridsvc.errors import (
 )
 from gridsvc.layers import DUTIES, POINTS
 from gridsvc.services.joining import with_chain
-from gridsvc.services.ports import UnitOfWork
-from gridsvc.types import BoundingBox
 
 router = APIRouter(prefix="/api/v1/duties", tags=["duties 责任"])
 
@@ -47,8 +60,15 @@ class PointUnplaced(InputError):
     en = "point {point} lies in no cell ({placement}); name a cell"
 
 
+class SeveralTargets(InputError):
+    """A list of duties is asked for by two targets, which no duty has."""
+
+    zh = "{names} 只能给一个:一项责任只有一个对象"
+    en = "give only one of {names}: a duty has one target"
+
+
 @router.get(
-    "", response_class=Response, responses={**ROWS_RESPONSES, **problem_responses(NoPlanInForce)}
+    "", response_class=Response, responses={**LIST_RESPONSES, **problem_responses(NoPlanInForce)}
 )
 def list_duties(
     request: Request,
@@ -74,17 +94,24 @@ def list_duties(
 
     With `bbox` those whose target meets the box in the plan in force at `at`: cells and the areas
     they belong to, evaluation points, roads by name, rivers by the id of their exclusion. Duties
-    for a class lie nowhere and are left out.
+    for a class lie nowhere and are left out. As GeoJSON a duty has the geometry of its target in
+    that plan, and none where it is for a class.
     """
+    bound = {"cell": cell, "community": community, "target": target or target_kind}
+    named = [name for name, value in bound.items() if value is not None]
+    if len(named) > 1:
+        raise SeveralTargets(names=", ".join(named))
     kind, code = target_kind, target
     if cell is not None:
         kind, code = "cell", cell
     elif community is not None:
         kind, code = "community", community
-    form = chosen_format(request, f, spatial=False)
+    spatial = f == "geojson" or (f is None and "geo+json" in request.headers.get("accept", ""))
+    form = chosen_format(request, f, spatial=spatial)
     # What is in force may change with the minute even when nothing is written.
     minute = None if history else at.replace(second=0, microsecond=0)
-    plan_id = "" if bbox is None else services.locators.plan_at(at).id
+    placed = bbox is not None or form == "geojson"
+    plan_id = services.locators.plan_at(at).id if placed else ""
     etag = request_etag(request, services.storage.version_stamp(), form, minute, plan_id)
     known = not_modified(request, etag)
     if known is not None:
@@ -93,39 +120,21 @@ def list_duties(
     with services.storage.unit_of_work() as work:
         frame = work.records("duties").frame(where=where or None)
         if bbox is not None:
-            frame = _within(work, frame, plan_id, bbox)
-    if not history:
-        frame = duties_in_force(frame, at)
-    if page.after is not None:
-        frame = frame[frame.index > page.after]
-    frame, after = cut(frame.iloc[: page.fetch], page)
+            frame = within(work, frame, plan_id, bbox)
+        if not history:
+            frame = duties_in_force(frame, at)
+        if page.after is not None:
+            frame = frame[frame.index > page.after]
+        frame, after = cut(frame.iloc[: page.fetch], page)
+        shown = located(work, frame, plan_id) if form == "geojson" else None
     if form == "csv":
         return answer(csv_bytes(frame, DUTIES.public_columns), CSV, etag)
-    body = {
-        "rows": rows_of(frame, DUTIES),
-        "numberReturned": len(frame),
-        "links": next_link(request, after),
-    }
-    return answer(orjson.dumps(body), "application/json", etag)
-
-
-def _within(work: UnitOfWork, duties: pd.DataFrame, plan_id: str, box: BoundingBox) -> pd.DataFrame:
-    """Return the duties whose target meets a box."""
-    cells = work.plans.cells(plan_id, bbox=box)
-    barred = work.plans.exclusions(plan_id)
-    area = shapely.box(box.west, box.south, box.east, box.north)
-    targets: dict[str, pd.Index | pd.Series] = {
-        "cell": cells.index,
-        "community": cells["community_code"],
-        "subdistrict": cells["subdistrict_code"],
-        "point": work.records("points").frame(bbox=box).index,
-        "road": work.records("streets").frame(bbox=box)["name"].dropna(),
-        "river": barred.index[shapely.intersects(barred.geometry.to_numpy(), area)],
-    }
-    keep = (duties["target_kind"] == "city") & bool(len(cells))
-    for kind, codes in targets.items():
-        keep |= (duties["target_kind"] == kind) & duties["target_code"].isin(codes)
-    return duties[keep]
+    extra = {"numberReturned": len(frame), "links": next_link(request, after)}
+    if shown is not None:
+        body = feature_collection(shown, DUTIES.public_columns, extra=extra)
+        return answer(body, GEOJSON, etag)
+    rows = {"rows": rows_of(frame, DUTIES), **extra}
+    return answer(orjson.dumps(rows), "application/json", etag)
 
 
 @router.get(

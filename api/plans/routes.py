@@ -8,6 +8,14 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.dependencies import BoxDep, InstantDep, ServicesDep, parse_instant
 from api.geojson import GEOJSON, answer, feature_collection, matches, not_modified, request_etag
+from api.plans.listing import (
+    ETAG_RESPONSES,
+    OUTLINE_RESPONSES,
+    PlanFormDep,
+    as_features,
+    plan_features,
+    plans_of,
+)
 from api.plans.schemas import (
     CertificateView,
     Lineage,
@@ -42,18 +50,35 @@ class NoCertificate(NotFoundError):
     en = "plan {plan} has no certificate yet; run gridsvc check {plan}"
 
 
-@router.get("", responses=problem_responses())
+@router.get("", response_model=PlanList, responses={**OUTLINE_RESPONSES, **problem_responses()})
 def list_plans(
+    request: Request,
     services: ServicesDep,
     scheme: Annotated[str | None, Query(description="Grid scheme; all when not given.")] = None,
     status: Annotated[
         Literal["draft", "in_review", "published", "superseded", "discarded"] | None, Query()
     ] = None,
-) -> PlanList:
-    """List plan versions by scheme and number."""
+    at: Annotated[
+        str | None, Query(description="Only those in force at this instant (ISO 8601).")
+    ] = None,
+    cell: Annotated[str | None, Query(description="Only those with this cell.")] = None,
+    bbox: BoxDep = None,
+    f: PlanFormDep = None,
+) -> Response:
+    """List plan versions by scheme and number, or their outlines as GeoJSON."""
+    when = None
+    if at is not None and at.strip():
+        when = parse_instant(at, services.settings.grid.timezone)
+    etag = request_etag(request, services.storage.version_stamp())
+    known = not_modified(request, etag)
+    if known is not None:
+        return known
     with services.storage.unit_of_work() as work:
-        plans = work.plans.list(scheme)
-    return PlanList(plans=[plan_view(p) for p in plans if status in (None, p.status.value)])
+        plans = plans_of(work, scheme=scheme, status=status, at=when, cell=cell, bbox=bbox)
+        if as_features(request, f):
+            return answer(plan_features(work, plans), GEOJSON, etag)
+    body = PlanList(plans=[plan_view(plan) for plan in plans])
+    return answer(body.model_dump_json().encode(), "application/json", etag)
 
 
 @router.get("/in-force", responses=problem_responses(NoPlanInForce))
@@ -64,13 +89,20 @@ def plan_in_force(services: ServicesDep, at: InstantDep, response: Response) -> 
     return plan_view(plan)
 
 
-@router.get("/{plan_id}", responses=problem_responses(UnknownPlan))
-def get_plan(plan_id: str, services: ServicesDep, response: Response) -> PlanView:
+@router.get(
+    "/{plan_id}",
+    response_model=PlanView,
+    responses={**ETAG_RESPONSES, **problem_responses(UnknownPlan)},
+)
+def get_plan(plan_id: str, request: Request, services: ServicesDep) -> Response:
     """Return one plan version; its ETag is what `If-Match` needs."""
     with services.storage.unit_of_work() as work:
         plan = work.plans.get(plan_id)
-    response.headers["ETag"] = plan_etag(plan)
-    return plan_view(plan)
+    etag = plan_etag(plan)
+    known = not_modified(request, etag)
+    if known is not None:
+        return known
+    return answer(plan_view(plan).model_dump_json().encode(), "application/json", etag)
 
 
 @router.get("/{plan_id}/certificate", responses=problem_responses(UnknownPlan, NoCertificate))

@@ -25,6 +25,7 @@ from api.records import (
     ONE_RESPONSES,
     ROWS_RESPONSES,
     FormatDep,
+    RowFormatDep,
     one_answer,
     page_answer,
 )
@@ -158,7 +159,7 @@ def list_visits(
     page: PageDep,
     since: SinceDep = None,
     until: UntilDep = None,
-    f: FormatDep = None,
+    f: RowFormatDep = None,
 ) -> Response:
     """List the visits to one evaluation point."""
 

@@ -277,6 +277,40 @@ def test_gaps_name_cells(app_client: TestClient) -> None:
     assert len(nobody["vacancies"]) == 702
 
 
+def test_plans_by_time_cell_and_box(app_client: TestClient, sample_city: SampleCity) -> None:
+    def ids(query: str) -> list[str]:
+        return [plan["id"] for plan in app_client.get(f"/api/v1/plans?{query}").json()["plans"]]
+
+    plan = app_client.get("/api/v1/plans/in-force").json()
+    every = ids("")
+    assert plan["id"] in every
+    assert ids(f"at={plan['effective_from'].replace('+', '%2B')}") == [plan["id"]]
+    assert ids("at=1990-01-01") == []
+    assert plan["id"] in ids(f"cell={sample_city.cells.index[0]}")
+    assert ids("cell=999") == []
+    x, y = sample_city.cells.geometry.iloc[0].representative_point().coords[0]
+    assert plan["id"] in ids(f"bbox={x},{y},{x},{y}")
+    assert ids("bbox=0,0,1,1") == []
+    assert ids(f"status=published&cell={sample_city.cells.index[0]}&at=2026-06-01") == [plan["id"]]
+
+
+def test_plans_as_features_with_etags(app_client: TestClient) -> None:
+    plan = app_client.get("/api/v1/plans/in-force").json()
+    answer = app_client.get("/api/v1/plans?f=geojson")
+    assert answer.headers["content-type"] == "application/geo+json"
+    accepted = app_client.get("/api/v1/plans", headers={"Accept": "application/geo+json"})
+    assert accepted.content == answer.content
+    one = next(f for f in answer.json()["features"] if f["id"] == plan["id"])
+    assert one["properties"] == plan
+    city = app_client.get(f"{plan['links']['areas']}?level=city").json()["features"][0]
+    assert one["geometry"] == city["geometry"]
+    for url in ("/api/v1/plans", "/api/v1/plans?f=geojson", plan["links"]["self"]):
+        first = app_client.get(url)
+        assert first.status_code == 200
+        same = {"If-None-Match": first.headers["etag"]}
+        assert app_client.get(url, headers=same).status_code == 304, url
+
+
 def test_certificate_areas_and_findings(app_client: TestClient) -> None:
     plan = app_client.get("/api/v1/plans/in-force").json()
     assert app_client.get(plan["links"]["certificate"]).json()["certificate"]["ok"] is True
@@ -319,6 +353,57 @@ def test_bad_questions_get_problems(
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["content-language"] == language
         assert answer.json()["type"] == f"/problems/{slug}"
+
+
+def test_duties_as_features_have_the_geometry_of_their_targets(
+    app_client: TestClient, sample_city: SampleCity
+) -> None:
+    url = "/api/v1/duties?history=true&limit=10000"
+    answer = app_client.get(f"{url}&f=geojson")
+    assert answer.headers["content-type"] == "application/geo+json"
+    accepted = app_client.get(url, headers={"Accept": "application/geo+json"})
+    assert accepted.json()["features"] == answer.json()["features"]
+    same = {"If-None-Match": answer.headers["etag"]}
+    assert app_client.get(f"{url}&f=geojson", headers=same).status_code == 304
+    features = answer.json()["features"]
+    assert [f["id"] for f in features] == sorted(sample_city.duties.index)
+    cells, points = sample_city.cells.geometry, sample_city.points.geometry
+    seen = set()
+    for one in features:
+        kind, code = one["properties"]["target_kind"], one["properties"]["target_code"]
+        if one["geometry"] is None:
+            assert kind == "class", one
+            continue
+        shape = shapely.geometry.shape(one["geometry"])
+        seen.add(kind)
+        if kind in ("cell", "point"):
+            assert shape.equals((cells if kind == "cell" else points)[code]), code
+        elif kind in ("community", "subdistrict"):
+            inside = cells[cells.index.str.startswith(code)]
+            assert shape.contains(shapely.union_all(list(inside.representative_point())))
+    assert {"cell", "point", "community"} <= seen
+    rows = app_client.get(url).json()["rows"]
+    assert [row["duty_id"] for row in rows] == [one["id"] for one in features]
+
+
+@pytest.mark.parametrize(
+    "query", ["cell=1&community=2", "cell=1&target_kind=point", "community=2&target=3"]
+)
+def test_two_targets_of_one_duty_are_refused(app_client: TestClient, query: str) -> None:
+    problem = app_client.get(f"/api/v1/duties?{query}").json()
+    assert problem["status"] == 422
+    assert all(
+        part.split("=")[0].removesuffix("_kind") in problem["detail"] for part in query.split("&")
+    )
+
+
+@pytest.mark.parametrize("path", ["/api/v1/classes", "/api/v1/points/x/visits"])
+def test_rows_without_geometry_are_not_offered_as_geojson(
+    app_client: TestClient, path: str
+) -> None:
+    problem = app_client.get(f"{path}?f=geojson").json()
+    assert problem["status"] == 422
+    assert problem["errors"][0]["field"] == "query.f"
 
 
 def test_duties_of_a_box_are_those_whose_targets_meet_it(
