@@ -1,20 +1,19 @@
-"""``gridsvc import``, ``gridsvc repair`` and ``gridsvc check``."""
+"""``gridsvc import``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.options import instant, one_of, pairs, services_for_writing
 from api.cli.state import emit, progress, state_of
-from api.cli.texts import certificate_text, report_text
+from api.cli.texts import report_text
 from gridsvc.errors import BadOption
 
 if TYPE_CHECKING:
-    from gridsvc.quality import Certificate
-    from gridsvc.services.raw import ImportReport, RawLayer
+    from gridsvc.services.raw import ImportReport
 
 _CRS = typer.Option("--crs", help="坐标系,如 EPSG:4528 coordinate system")
 _DATUM = typer.Option("--datum", help="wgs84 | cgcs2000 | gcj02 | bd09")
@@ -25,10 +24,8 @@ _SWAP = typer.Option("--swap", help="交换坐标轴 exchange axes: none | rows 
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the command."""
     app.command("import")(import_command)
-    app.command("repair")(repair_command)
-    app.command("check")(check_command)
 
 
 def import_command(
@@ -173,166 +170,6 @@ def import_command(
             emit(context, report.as_dict(), report_text(report, state_of(context).language))
     finally:
         services.close()
-
-
-def repair_command(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="面图层 polygon layer")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="结果文件 result")],
-    log: Annotated[Path | None, typer.Option("--log", help="修复记录 repairs as a layer")] = None,
-    layer: Annotated[str, _LAYER] = "",
-    crs: Annotated[str, _CRS] = "",
-    datum: Annotated[str, _DATUM] = "",
-    encoding: Annotated[str, _ENCODING] = "",
-    swap: Annotated[str, _SWAP] = "none",
-    code: Annotated[str, typer.Option("--code", help="编码列 column of codes")] = "",
-    decide: Annotated[
-        list[str] | None, typer.Option("--decide", help="编码=决定 CODE=WHAT")
-    ] = None,
-    wide_gaps: Annotated[
-        str, typer.Option("--wide-gaps", help="宽空隙 ask | fill | exclude | leave")
-    ] = "ask",
-    snap: Annotated[float, typer.Option("--snap", help="捕捉距离(米)snapping, m")] = 0.0,
-    gap_width: Annotated[float, typer.Option("--gap-width", help="缝宽限值(米)gap width, m")] = 1.0,
-    metric_epsg: Annotated[int, typer.Option("--metric-epsg", help="量算坐标系 metric CRS")] = 0,
-) -> None:
-    """修复面图层为无缝无叠的覆盖。Repair polygons into an exact coverage."""
-    from geodata.export import write_layer
-    from geodata.sources import open_source
-    from gridsvc.quality import repair
-
-    raw = open_source(
-        file,
-        layer=layer or None,
-        crs=crs or None,
-        datum=datum or None,
-        encoding=encoding or None,
-        swap=one_of("--swap", swap, "none", "rows", "all"),
-    )
-    cells = polygons_by_code(raw, code)
-    with progress(context) as report_progress:
-        result = repair(
-            cells, metric_epsg=metric_epsg or None, snap_m=snap or None, gap_width_m=gap_width,
-            decisions=pairs(decide, "--decide"), progress=report_progress,
-            wide_gaps=one_of("--wide-gaps", wide_gaps, "ask", "fill", "exclude", "leave"),
-        )  # fmt: skip
-    result.require_decided()
-    write_layer(result.cells, output, name=output.stem)
-    if log is not None:
-        write_layer(result.log, log, name="repairs")
-    document = {
-        "cells": len(result.cells), "repairs": len(result.log), "snap_m": result.snap_m,
-        "discrepancy_m": result.discrepancy_m, "moved_area_m2": result.moved_area_m2,
-        "moved_share": result.moved_share, "output": str(output),
-    }  # fmt: skip
-    moved = f"{result.moved_area_m2:,.1f}"
-    zh = (
-        f"{len(result.cells)} 个面,{len(result.log)} 处修复,移动面积 {moved} 平方米"
-        f"({result.moved_share:.6%}),捕捉距离 {result.snap_m:.3f} 米 → {output.name}"
-    )
-    en = (
-        f"{len(result.cells)} polygons, {len(result.log)} repairs, {moved} m² moved "
-        f"({result.moved_share:.6%}), snapped within {result.snap_m:.3f} m → {output.name}"
-    )
-    emit(context, document, zh if state_of(context).language == "zh" else en)
-
-
-def check_command(
-    context: typer.Context,
-    target: Annotated[str, typer.Argument(help="方案编号或文件 plan id or file")] = "",
-    findings: Annotated[
-        Path | None, typer.Option("--findings", help="问题导出为图层 findings as a layer")
-    ] = None,
-    layer: Annotated[str, _LAYER] = "",
-    crs: Annotated[str, _CRS] = "",
-    datum: Annotated[str, _DATUM] = "",
-    encoding: Annotated[str, _ENCODING] = "",
-    code: Annotated[str, typer.Option("--code", help="编码列 column of codes")] = "",
-    gap_width: Annotated[float, typer.Option("--gap-width", help="缝宽限值(米)gap width, m")] = 1.0,
-    scheme: Annotated[str, typer.Option("--scheme", help="网格体系 grid scheme")] = "",
-) -> None:
-    """打印方案或文件的证书;有未通过项时退出码为 4。Print the certificate; exit 4 if it fails."""
-    from geodata.export import write_layer
-    from gridsvc.quality import certify
-
-    if target and Path(target).suffix:
-        from geodata.sources import open_source
-
-        raw = open_source(target, layer=layer or None, crs=crs or None, datum=datum or None,
-                          encoding=encoding or None)  # fmt: skip
-        cells = polygons_by_code(raw, code)
-        certificate = certify(cells, gap_width_m=gap_width)
-        name = raw.source
-    else:
-        name, certificate = _certificate_of_plan(target, scheme)
-    if findings is not None:
-        write_layer(certificate.findings, findings, name="findings")
-    language = state_of(context).language
-    lines = [certificate_text(name, certificate, language)]
-    if not target:
-        zh, en = f"(未指明方案,检查的是最新的 {name})", f"(no plan named: the newest, {name})"
-        lines.insert(0, zh if language == "zh" else en)
-    if findings is not None:
-        count = len(certificate.findings)
-        zh, en = f"{count} 项问题 → {findings.name}", f"{count} findings → {findings.name}"
-        lines.append(zh if language == "zh" else en)
-    emit(context, {"plan": name, **certificate.as_dict()}, "\n".join(lines))
-    if not certificate.ok:
-        raise typer.Exit(4)
-
-
-def _certificate_of_plan(plan_id: str, scheme: str) -> tuple[str, Certificate]:
-    from api.bootstrap import open_services
-    from gridsvc.errors import UnknownPlan
-    from gridsvc.services import planning
-
-    services = open_services()
-    try:
-        with services.storage.unit_of_work() as work:
-            if not plan_id:
-                plans = work.plans.list(scheme or services.settings.grid.scheme)
-                if not plans:
-                    raise UnknownPlan(plan=scheme or services.settings.grid.scheme)
-                plan_id = plans[-1].id
-            return plan_id, planning.certify_plan(work, plan_id)
-    finally:
-        services.close()
-
-
-def polygons_by_code(raw: RawLayer, code: str = "") -> Any:
-    """Return a layer's polygons indexed by its code column, or by row number without one.
-
-    Raises
-    ------
-    RejectedRows
-        If it holds no polygons, or a stated column is not there.
-    """
-    from gridsvc.services.attributes import Reading, read_attributes
-    from gridsvc.services.import_shapes import polygons_of
-    from gridsvc.services.raw import ImportOptions
-
-    stated = {"code": code} if code else {}
-    # Check files of any level: the first level that knows a code column gives it.
-    readings: list[Reading] = [
-        read_attributes(raw, level, ImportOptions(), mapping=stated)
-        for level in ("cells", "communities", "subdistricts")
-    ]
-    reading = next((r for r in readings if "code" in r.fields), readings[0])
-    geometry = polygons_of(raw, reading, "cells")
-    reading.refuse()
-    frame: Any = raw.frame
-    frame = frame.set_geometry(geometry, crs=frame.crs)
-    codes = reading.table.get("code")
-    column = reading.fields.get("code")
-    usable = codes is not None and codes.notna().all()
-    if codes is None or column is None or not usable:
-        frame.index = [str(i) for i in range(1, len(frame) + 1)]
-        frame.index.name = "row"
-        return frame
-    frame = frame.drop(columns=column)
-    frame.index = [str(c) for c in codes]
-    frame.index.name = column
-    return frame
 
 
 def _write_log(report: ImportReport, path: Path) -> None:

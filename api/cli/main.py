@@ -17,7 +17,8 @@ from gridsvc.ways import spoken_document
 
 # Every module has ``register(app: typer.Typer) -> None``; here with the commands it brings.
 FEATURES = {
-    "importing": ("import", "repair", "check"),
+    "importing": ("import",),
+    "checking": ("repair", "check"),
     "plans": ("plans", "publish", "diff", "export", "sample"),
     "planning": ("plan", "scheme"),
     "locating": ("locate",),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gridsvc.quality import Certificate
     from gridsvc.services.raw import ImportReport
 
@@ -31,6 +33,7 @@ def report_text(report: ImportReport, language: str) -> str:
             else f"{count} repairs, {moved:,.1f} m² moved ({share:.6%}), "
             f"snapped within {report.snap_m} m"
         )
+        lines += repair_lines(report.repairs, language)
     if report.certificate is not None:
         lines.append(
             certificate_text(report.plan_id or report.source, report.certificate, language)
@@ -55,6 +58,33 @@ def report_text(report: ImportReport, language: str) -> str:
         )
     lines += [f"· {n.zh if zh else n.en}" for n in report.notes]
     return "\n".join(lines)
+
+
+def repair_lines(log: pd.DataFrame, language: str) -> list[str]:
+    """Return a repair log as one line for each kind of repair."""
+    from gridsvc.quality.repair_log import summary
+
+    zh = language == "zh"
+    lines = []
+    for row in summary(log):
+        rows, cells, size = row["rows"], row["cells"], row["area_m2"]
+        words = [f"{rows} 处" if zh else f"{rows} ×"]
+        if cells:
+            words.append(f"{cells} 个网格" if zh else f"{cells} cells")
+        if row["vertices"]:
+            words.append(f"{row['vertices']} 个节点" if zh else f"{row['vertices']} vertices")
+        if size:
+            words.append(f"{size:,.4g} 平方米" if zh else f"{size:,.4g} m²")
+        if row["width_m"] is not None:
+            wide = f"{row['width_m']:.3g}"
+            words.append(f"最宽 {wide} 米" if zh else f"up to {wide} m wide")
+        if row["shift_m"] is not None:
+            far = f"{row['shift_m']:.3g}"
+            words.append(f"最远 {far} 米" if zh else f"up to {far} m away")
+        reason = row["reason_zh" if zh else "reason_en"]
+        lines.append(f"  · {reason}:{','.join(words)}" if zh else f"  · {reason}: "
+                     + ", ".join(words))  # fmt: skip
+    return lines
 
 
 def certificate_text(name: str, certificate: Certificate, language: str) -> str:

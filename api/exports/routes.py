@@ -16,15 +16,19 @@ from starlette.responses import FileResponse
 from api import dependencies
 from api.dependencies import InstantDep, ServicesDep
 from api.geojson import not_modified, request_etag
+from api.plans.repairs import REPAIRS
 from api.problems import problem_responses
 from geodata.export import write_layer
 from gridsvc.errors import InputError, NoPlanInForce, UnknownPlan
 from gridsvc.layers import LAYERS, PLAN_LAYERS
+from gridsvc.services.exporting import NothingToExport, require_rows
+from gridsvc.services.ports import UnitOfWork
+from gridsvc.services.repairs import repairs_of_plan
 
 router = APIRouter(prefix="/api/v1/exports", tags=["exports 导出"])
 LayerName = Literal[
     "cells", "areas", "exclusions", "streets", "points", "cases", "units", "staff", "duties",
-    "visits", "classes", "facilities",
+    "visits", "classes", "facilities", "repairs",
 ]  # fmt: skip
 FileFormat = Literal["gpkg", "geojson", "fgb", "shp", "kml", "parquet", "csv", "xlsx"]
 MEDIA_TYPES: dict[str, str] = {
@@ -60,7 +64,7 @@ class NoGeometry(InputError):
             "headers": {"ETag": {"schema": {"type": "string"}}},
         },
         304: {"description": "The client has it already"},
-        **problem_responses(UnknownPlan, NoPlanInForce, NoGeometry),
+        **problem_responses(UnknownPlan, NoPlanInForce, NoGeometry, NothingToExport),
     },
 )
 def export_layer(
@@ -70,30 +74,34 @@ def export_layer(
     at: InstantDep,
     plan: Annotated[
         str | None,
-        Query(description="Plan version of cells, areas, exclusions; by default the one in force."),
+        Query(
+            description="Plan version of cells, areas, exclusions, repairs; "
+            "by default the one in force."
+        ),
     ] = None,
     file_format: Annotated[FileFormat, Query(alias="format")] = "gpkg",
     encoding: Annotated[
         Literal["UTF-8", "GBK"], Query(description="Attributes of a shapefile.")
     ] = "UTF-8",
 ) -> Response:
-    """Return a whole layer; cells, areas and exclusions are those of the plan.
+    """Return a whole layer; cells, areas, exclusions and repairs are those of the plan.
 
-    All other layers belong to no plan and can be had before one is in force.
+    Repairs are the log of the import that the plan came from: ground, lines and nodes in one
+    layer, which a shapefile cannot hold. All other layers belong to no plan and can be had before
+    one is in force.
     """
-    contract = LAYERS[layer]
+    contract = REPAIRS if layer == "repairs" else LAYERS[layer]
     if contract.geometry is None and file_format not in ("csv", "xlsx", "parquet"):
         raise NoGeometry(layer=layer)
-    drawn = layer in PLAN_LAYERS
+    drawn = layer in (*PLAN_LAYERS, "repairs")
     plan_id = dependencies.plan(services, at, plan).id if drawn else ""
     etag = request_etag(request, services.storage.version_stamp(), plan_id)
     known = not_modified(request, etag)
     if known is not None:
         return known
     with services.storage.unit_of_work() as work:
-        frame: pd.DataFrame = (
-            getattr(work.plans, layer)(plan_id) if drawn else work.records(layer).frame()
-        )
+        frame = _frame(work, layer, plan_id)
+    require_rows(frame, layer)
     public = frame.drop(columns=[c.name for c in contract.columns if c.private])
     folder = Path(tempfile.mkdtemp(prefix="gridsvc-export-"))
     try:
@@ -110,6 +118,17 @@ def export_layer(
         headers={"ETag": etag, "Cache-Control": "private, no-cache"},
         background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
     )
+
+
+def _frame(work: UnitOfWork, layer: str, plan_id: str) -> pd.DataFrame:
+    found: pd.DataFrame = (
+        repairs_of_plan(work, plan_id)
+        if layer == "repairs"
+        else getattr(work.plans, layer)(plan_id)
+        if layer in PLAN_LAYERS
+        else work.records(layer).frame()
+    )
+    return found
 
 
 def _zipped(folder: Path, layer: str) -> Path:

@@ -16,6 +16,7 @@ from api.plans.listing import (
     plan_features,
     plans_of,
 )
+from api.plans.repairs import router as repairs_router
 from api.plans.schemas import (
     CertificateView,
     Lineage,
@@ -40,6 +41,7 @@ from gridsvc.layers import AREAS, EXCLUSIONS
 from gridsvc.services import planning
 
 router = APIRouter(prefix="/api/v1/plans", tags=["plans 网格方案"])
+router.include_router(repairs_router)
 FINDING_COLUMNS = ("rule", "severity", "cells", "measure", "unit", "message_zh", "message_en")
 
 
@@ -63,21 +65,31 @@ def list_plans(
     ] = None,
     cell: Annotated[str | None, Query(description="Only those with this cell.")] = None,
     bbox: BoxDep = None,
+    standing: Annotated[
+        Literal["scheduled", "in_force", "superseded"] | None,
+        Query(description="Where published versions stand at this moment."),
+    ] = None,
     f: PlanFormDep = None,
 ) -> Response:
     """List plan versions by scheme and number, or their outlines as GeoJSON."""
+    now = services.clock()
     when = None
     if at is not None and at.strip():
         when = parse_instant(at, services.settings.grid.timezone)
-    etag = request_etag(request, services.storage.version_stamp())
-    known = not_modified(request, etag)
-    if known is not None:
-        return known
+    # A version takes effect by the clock alone, without anything being written.
     with services.storage.unit_of_work() as work:
-        plans = plans_of(work, scheme=scheme, status=status, at=when, cell=cell, bbox=bbox)
+        stands = [plan.standing(now) for plan in work.plans.list(scheme)]
+        etag = request_etag(request, services.storage.version_stamp(), *stands)
+        known = not_modified(request, etag)
+        if known is not None:
+            return known
+        plans = plans_of(
+            work, scheme=scheme, status=status, at=when, cell=cell, bbox=bbox, now=now,
+            standing=standing,
+        )  # fmt: skip
         if as_features(request, f):
-            return answer(plan_features(work, plans), GEOJSON, etag)
-    body = PlanList(plans=[plan_view(plan) for plan in plans])
+            return answer(plan_features(work, plans, now), GEOJSON, etag)
+    body = PlanList(plans=[plan_view(plan, now) for plan in plans])
     return answer(body.model_dump_json().encode(), "application/json", etag)
 
 
@@ -85,8 +97,9 @@ def list_plans(
 def plan_in_force(services: ServicesDep, at: InstantDep, response: Response) -> PlanView:
     """Return the version in force at an instant."""
     plan = services.locators.plan_at(at)
-    response.headers["ETag"] = plan_etag(plan)
-    return plan_view(plan)
+    now = services.clock()
+    response.headers["ETag"] = plan_etag(plan, now)
+    return plan_view(plan, now)
 
 
 @router.get(
@@ -98,11 +111,12 @@ def get_plan(plan_id: str, request: Request, services: ServicesDep) -> Response:
     """Return one plan version; its ETag is what `If-Match` needs."""
     with services.storage.unit_of_work() as work:
         plan = work.plans.get(plan_id)
-    etag = plan_etag(plan)
+    now = services.clock()
+    etag = plan_etag(plan, now)
     known = not_modified(request, etag)
     if known is not None:
         return known
-    return answer(plan_view(plan).model_dump_json().encode(), "application/json", etag)
+    return answer(plan_view(plan, now).model_dump_json().encode(), "application/json", etag)
 
 
 @router.get("/{plan_id}/certificate", responses=problem_responses(UnknownPlan, NoCertificate))
@@ -232,11 +246,11 @@ def publish_plan(
         plan = work.plans.get(plan_id)
     if if_match is None:
         raise PreconditionMissing
-    if not matches(if_match, plan_etag(plan)):
+    if not matches(if_match, plan_etag(plan, now)):
         raise StaleVersion(kind="plan", key=plan_id, current=plan.revision, given=if_match[:60])
     published = planning.publish(
         services.storage, plan_id, start, now, expected_revision=plan.revision
     )
     services.locators.refresh()
-    response.headers["ETag"] = plan_etag(published)
-    return plan_view(published)
+    response.headers["ETag"] = plan_etag(published, now)
+    return plan_view(published, now)

@@ -12,7 +12,7 @@ import pytest
 import shapely
 import typer
 
-from api.cli import importing, plans
+from api.cli import checking, importing, plans
 from api.cli.main import run as run_command
 from geodata.sources import open_source
 from tests.integration.importing import save, squares
@@ -176,8 +176,8 @@ def test_not_found_is_three(gridsvc: Command, tmp_path: Path) -> None:
 
 def test_language_and_help() -> None:
     app = typer.Typer()
-    importing.register(app)
-    plans.register(app)
+    for feature in (importing, checking, plans):
+        feature.register(app)
     names = {c.name for c in app.registered_commands}
     assert names == {"import", "repair", "check", "plans", "publish", "diff", "export", "sample"}
 
@@ -222,3 +222,68 @@ def test_repairs_of_the_plan_named_and_none_is_said(gridsvc: Command, tmp_path: 
     told = gridsvc("check", "--findings", "f.gpkg")
     assert "最新的 main-v3" in told.out
     assert "f.gpkg" in told.out
+
+
+def test_repairs_are_told_by_kind_and_a_log_of_mixed_kinds_is_no_shapefile(
+    gridsvc: Command, tmp_path: Path
+) -> None:
+    frame = squares()
+    frame.loc[0, "geometry"] = shapely.box(117.6, 26.2, 117.610003, 26.21)
+    path = save(frame, tmp_path / "dirty.gpkg")
+    refused = gridsvc("repair", path, "-o", "clean.gpkg", "--log", "log.shp")
+    assert refused.code == 2
+    assert ".gpkg" in refused.err
+    assert not (tmp_path / "clean.gpkg").exists()
+    done = gridsvc("repair", path, "-o", "clean.gpkg", "--log", "log.geojson")
+    assert done.code == 0, done.err
+    assert "边界节点移位" in done.out
+    again = gridsvc("repair", path, "-o", "again.gpkg", "--log", "log.gpkg", "--json")
+    told = again.document["repair_summary"]
+    assert isinstance(told, list)
+    assert sum(row["rows"] for row in told) == again.document["repairs"]
+    first = (tmp_path / "log.geojson").read_bytes()
+    gridsvc("repair", path, "-o", "again.gpkg", "--log", "log.geojson")
+    assert (tmp_path / "log.geojson").read_bytes() == first
+    one, two = (open_source(tmp_path / f"{n}.gpkg").frame for n in ("clean", "again"))
+    assert shapely.equals_exact(one.geometry.to_numpy(), two.geometry.to_numpy()).all()
+    imported = gridsvc("import", path, "--as", "cells", "--json")
+    assert imported.document["repair_summary"] == told
+
+
+def test_real_parts_and_holes_of_a_file_are_stated(gridsvc: Command, tmp_path: Path) -> None:
+    frame = squares()
+    island = shapely.box(117.65, 26.25, 117.651, 26.251)
+    whole = shapely.MultiPolygon([frame.geometry[0], island])
+    code = str(frame["网格编码"][0])
+    frame.loc[0, "geometry"] = whole
+    path = save(frame, tmp_path / "island.gpkg")
+    failed = gridsvc("check", path)
+    assert failed.code == 4
+    assert "--parts all" in failed.out
+    for stated in ("all", code):
+        assert gridsvc("check", path, "--parts", stated).code == 0
+    assert gridsvc("check", path, "--parts", "x9").code == 2
+    done = gridsvc("repair", path, "-o", "clean.gpkg")
+    assert f"gridsvc check clean.gpkg --parts {code}" in done.out
+    gridsvc("import", path, "--as", "cells")
+    refused = gridsvc("check", "main-v1", "--parts", "all")
+    assert refused.code == 2
+    assert gridsvc("check", "main-v1").code == 0
+
+
+def test_exclusions_of_a_repair_are_kept_and_read_again(gridsvc: Command, tmp_path: Path) -> None:
+    frame = squares()
+    frame.loc[0, "geometry"] = frame.geometry[0].difference(
+        shapely.box(117.602, 26.202, 117.603, 26.203)
+    )
+    path = save(frame, tmp_path / "lake.gpkg")
+    told = gridsvc("repair", path, "-o", "clean.gpkg", "--wide-gaps", "exclude")
+    assert "--excluded" in told.out
+    done = gridsvc("repair", path, "-o", "clean.gpkg", "--wide-gaps", "exclude",
+                   "--excluded", "lakes.gpkg")  # fmt: skip
+    assert done.code == 0, done.err
+    assert gridsvc("check", "clean.gpkg").code == 4
+    assert gridsvc("check", "clean.gpkg", "--exclusions", "lakes.gpkg").code == 0
+    again = gridsvc("repair", path, "-o", "once.gpkg", "--exclusions", "lakes.gpkg", "--json")
+    assert again.code == 0, again.err
+    assert again.document["exclusions"] == 1
