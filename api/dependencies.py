@@ -14,6 +14,7 @@ from api.languages import language_of as _language_of
 from gridsvc.errors import InputError, Language
 from gridsvc.plan.version import PlanVersion
 from gridsvc.types import BoundingBox
+from gridsvc.ways import way
 
 _LOST_PLUS = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:?\d\d)\Z")
 
@@ -36,8 +37,12 @@ LanguageDep = Annotated[Language, Depends(language_of)]
 class UnreadableInstant(InputError):
     """A text is not an instant or a date."""
 
-    zh = "{field} 的值“{value}”不是时间;请用 2018-11-22 或 2018-11-22T08:00:00+08:00"
-    en = "{field} '{value}' is not an instant; write 2018-11-22 or 2018-11-22T08:00:00+08:00"
+    zh = "{named} 的值“{value}”不是时间;请用 2018-11-22 或 2018-11-22T08:00:00+08:00"
+    en = "{named} '{value}' is not an instant; write 2018-11-22 or 2018-11-22T08:00:00+08:00"
+
+    def words(self, language: Language) -> dict[str, Any]:
+        """Return the fields with the parameter as a way that each surface calls its own."""
+        return super().words(language) | {"named": way(self.fields["field"])}
 
 
 class UnreadableBox(InputError):
@@ -50,11 +55,16 @@ class UnreadableBox(InputError):
 class EmptyPeriod(InputError):
     """A period ends where it begins, or before."""
 
-    zh = "时段为空:{end}({until})应晚于 {start}({since});终点不计入,只查一天时请写次日"
+    zh = "时段为空:{last}({until})应晚于 {first}({since});终点不计入,只查一天时请写次日"
     en = (
-        "the period is empty: {end} ({until}) must be later than {start} ({since}); the end does "
+        "the period is empty: {last} ({until}) must be later than {first} ({since}); the end does "
         "not belong to it, so for a single day write the next one"
     )
+
+    def words(self, language: Language) -> dict[str, Any]:
+        """Return the fields with both parameters as ways that each surface calls its own."""
+        ends = {"first": way(self.fields["start"]), "last": way(self.fields["end"])}
+        return super().words(language) | ends
 
 
 def parse_instant(text: str, zone: str, *, field: str = "at") -> datetime:

@@ -61,6 +61,7 @@ OPTIONS: dict[str, Option] = {
     "parent_level": Option("--parent-level", "parent_level", "form", "import_parent_level"),
     "parent_crs": Option("--parent-crs", "parent_crs", "form", "import_parent_crs"),
     "parent_datum": Option("--parent-datum", "parent_datum", "form", "import_parent_datum"),
+    "exclusions": Option("--exclusions", "exclusions", "form"),
     "replace": Option("--replace", "replace", "form", "import_replace", flag=True),
     "number": Option("--number", "number", "form", "import_number", flag=True),
     "allow_unknown": Option(
@@ -85,6 +86,7 @@ OPTIONS: dict[str, Option] = {
     "inspectors": Option("--inspectors", "inspectors", "query", "inspectors"),
     "window": Option("--window", "window", "query", "window"),
     "start": Option("--start", "start", "query", "start"),
+    "max_snap_m": Option("--max-snap", "max_snap_m", "query"),
     "output": Option("-o"),
     # whole ways
     "repair": Option("gridsvc repair", kind="command"),

@@ -315,7 +315,7 @@ MAPS: dict[str, tuple[str, str]] = {
     "turn_arrive_at": ("到达 {n} 号点位 {name}", "Arrive at stop {n}, {name}"),
     "turn_finish": ("回到起点", "Back at the start"),
     "drop_no_coordinates": ("没有坐标", "no coordinates"),
-    "drop_off_network": ("离道路 {metres} 米，过远", "{metres} m off the streets, too far"),
+    "drop_off_network": ("离道路 {far}，过远", "{far} off the streets, too far"),
     "drop_unreachable": ("沿路网无法到达", "not reachable on the streets"),
     "drop_no_time": ("规定用时内排不下", "does not fit into the time allowed"),
     "pile_one_coordinate": (

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from gridsvc.analysis.results import Note
+from gridsvc.phrases import length
 from maps.messages import MESSAGES, both
 from maps.page import Text
 
@@ -70,7 +71,10 @@ def drop_reason(key: str) -> Text:
     name, _, metres = key.partition(":")
     if f"drop_{name}" not in MESSAGES:
         return key
-    return both(f"drop_{name}", metres=metres) if metres else both(f"drop_{name}")
+    if not metres:
+        return both(f"drop_{name}")
+    far = {"zh": length(float(metres), "zh"), "en": length(float(metres), "en")}
+    return both(f"drop_{name}", far=far)
 
 
 def pile_reason(key: str) -> Text:

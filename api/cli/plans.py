@@ -157,6 +157,7 @@ def export_command(
     from api.bootstrap import open_services
     from geodata.export import write_layer
     from gridsvc.services import planning
+    from gridsvc.services.exporting import require_rows
 
     services = open_services()
     try:
@@ -175,7 +176,9 @@ def export_command(
                 frame = _records(work, layer)
     finally:
         services.close()
-    if layer == "repairs" and frame.empty:
+    if layer != "repairs":
+        require_rows(frame, layer)
+    elif frame.empty:
         raise NothingToWorkOn(
             reason_zh=f"导入批次 {batch or plan or '(最近一次)'} 没有修复记录;"
             "请用 {way:plan} 或 {way:batch} 指明",

@@ -17,12 +17,13 @@ from shapely.geometry import Point
 from gridsvc import crs, layers
 from gridsvc.analysis.inputs import Instant, completed, instant_of, require_lonlat
 from gridsvc.analysis.results import Note, PatrolPlan, PatrolRound, Stop, Turn
-from gridsvc.errors import BadOption, InputError, NothingToWorkOn
+from gridsvc.errors import BadOption, InputError, Language, NothingToWorkOn
 from gridsvc.patrol.bounds import one_tree_bound
 from gridsvc.patrol.network import Snap, WalkNetwork
 from gridsvc.patrol.paths import turns_of, walk
 from gridsvc.patrol.solver import SOLVER, solve_rounds
 from gridsvc.patrol.verify import verify_rounds
+from gridsvc.phrases import length
 from gridsvc.types import FloatArray, Progress, no_progress
 
 Inspector = tuple[str | None, str | None]
@@ -36,11 +37,17 @@ _SHIFT_S = 8 * 3600.0
 class NoStart(InputError):
     """The start is too far from any street."""
 
-    zh = "起点距最近街道 {distance_m:.0f} 米,超过 {max_m:.0f} 米;请换一个起点或放宽 max_snap_m"
+    zh = "起点距最近街道 {distance},超过 {most};请换一个起点或放宽 {way:max_snap_m}"
     en = (
-        "the start is {distance_m:.0f} m from the nearest street, more than {max_m:.0f} m; "
-        "choose another start or allow a larger max_snap_m"
+        "the start is {distance} from the nearest street, more than {most}; "
+        "choose another start or allow a larger {way:max_snap_m}"
     )
+
+    def words(self, language: Language) -> dict[str, Any]:
+        """Return the fields with distances in metres or kilometres."""
+        distance = length(self.fields["distance_m"], language)
+        most = length(self.fields["max_m"], language)
+        return super().words(language) | {"distance": distance, "most": most}
 
 
 def plan_point_rounds(

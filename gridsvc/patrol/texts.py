@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gridsvc.errors import Language
+from gridsvc.phrases import length
 
 INSTRUCTIONS: dict[str, tuple[str, str]] = {
     "depart": ("出发", "Depart"),
@@ -20,7 +21,7 @@ INSTRUCTIONS: dict[str, tuple[str, str]] = {
 }
 _REASONS: dict[str, tuple[str, str]] = {
     "no_coordinates": ("没有坐标", "no coordinates"),
-    "off_network": ("距最近街道 {0} 米", "{0} m from the nearest street"),
+    "off_network": ("距最近街道 {0}", "{0} from the nearest street"),
     "unreachable": ("沿街道无法到达", "cannot be reached along streets"),
     "no_time": ("超出工作时长", "does not fit into the shift"),
 }
@@ -37,9 +38,12 @@ def reason_text(reason: str, language: Language = "zh") -> str:
 
     Examples
     --------
-    >>> reason_text("off_network:130", "en")
-    '130 m from the nearest street'
+    >>> reason_text("off_network:130", "en"), reason_text("off_network:2600")
+    ('130 m from the nearest street', '距最近街道 2.6 千米')
     """
     key, _, detail = reason.partition(":")
     pair = _REASONS.get(key)
-    return reason if pair is None else pair[0 if language == "zh" else 1].format(detail)
+    if pair is None:
+        return reason
+    far = length(float(detail), language) if key == "off_network" else detail
+    return pair[0 if language == "zh" else 1].format(far)

@@ -64,7 +64,9 @@ def test_a_file_that_cannot_be_imported_is_explained_by_row(
 ) -> None:
     file = tmp_path / "bad.csv"
     file.write_text(
-        "case_id,class_code,lon,lat,reported_at\nA1,04001,abc,26,2026-01-01\n", encoding="utf-8"
+        "case_id,class_code,lon,lat,reported_at\nA1,04001,abc,26,2026-01-01\n"
+        "A2,04999,117.6,26.2,2026-01-01\n",
+        encoding="utf-8",
     )
     seen = visit(own + "/", ready=False)
     seen.page.set_input_files("#import input[name=file]", str(file))
@@ -72,12 +74,81 @@ def test_a_file_that_cannot_be_imported_is_explained_by_row(
     seen.page.click("#import button[type=submit]")
     seen.page.wait_for_selector("#report[data-kind=bad] td", timeout=60_000)
     said = seen.page.inner_text("#report table")
-    assert "lon" in said
-    assert "abc" in said
+    for word in ("lon", "abc", "坐标不是数字", "请改正", "04999", "未知类别", "“坐标系”"):
+        assert word in said
+    assert "--" not in seen.page.inner_text("#report")
+    whole = seen.page.inner_text("#report")
+    assert "处错误,未导入任何数据" in whole
+    # The list stands in the table alone, readable without scrolling the page sideways.
+    assert whole.count("坐标不是数字") == 1
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    seen.shot("start-refused")
     seen.page.click("a[data-table=jobs]")
     seen.page.wait_for_selector("#sheet td")
     assert "失败" in seen.page.inner_text("#sheet")
     seen.clean()
+
+
+def less(sample_city: SampleCity, folder: Path) -> Path:
+    """The cells of the city without three of them."""
+    path = folder / "less.geojson"
+    sample_city.cells.reset_index().iloc[:-3].to_file(path, driver="GeoJSON")
+    return path
+
+
+def test_questions_of_an_import_are_told_in_the_words_of_the_form(
+    own: str, visit: Open, sample_city: SampleCity, tmp_path: Path
+) -> None:
+    seen = visit(own + "/", ready=False)
+    seen.page.set_input_files("#import input[name=file]", str(less(sample_city, tmp_path)))
+    seen.page.select_option("#import select[name=as]", "cells")
+    seen.page.click("#import button[type=submit]")
+    seen.page.wait_for_selector("#report[data-kind=bad]", timeout=120_000)
+    asked = seen.page.inner_text("#report")
+    assert "需要人工决定" in asked
+    assert "“对个别编码的决定”(gap@" in asked
+    assert "--decide" not in asked
+    seen.shot("start-asked")
+    seen.clean()
+
+
+def test_a_plan_that_cannot_be_published_lists_its_findings(
+    own: str, visit: Open, sample_city: SampleCity, tmp_path: Path
+) -> None:
+    seen = visit(own + "/", ready=False)
+    content = less(sample_city, tmp_path).read_bytes()
+    job = seen.page.request.post(
+        own + "/api/v1/imports",
+        multipart={
+            "file": {"name": "l.geojson", "mimeType": "application/json", "buffer": content},
+            "as": "cells",
+            "repair": "false",
+            "title": "缺三格",
+        },
+        headers={"origin": own},
+    ).json()
+    for _ in range(600):
+        state = seen.page.request.get(own + job["links"]["self"]).json()["state"]
+        if state not in ("queued", "running"):
+            break
+        seen.page.wait_for_timeout(200)
+    assert state == "done"
+    seen.page.reload(wait_until="load")
+    seen.page.fill("#plans .publish input", "2026-12-01")
+    seen.page.click("#plans .publish button")
+    seen.page.wait_for_selector("#plans .answer[data-kind=bad] td", timeout=120_000)
+    said = seen.page.inner_text("#plans .answer")
+    assert "不能发布" in said
+    assert "未被网格覆盖" in said
+    assert "uncovered_territory" not in said
+    assert "gridsvc check" not in said
+    assert "“在地图上查看草案”" in said
+    assert seen.page.locator("#plans .answer tbody tr").count() >= 1
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    seen.shot("start-not-published")
+    # Browsers report the refusal itself; nothing else went wrong.
+    assert seen.outside == []
+    assert [one for one in seen.errors if "409" not in one] == []
 
 
 def test_cases_are_listed_in_the_page(served: str, visit: Open) -> None:

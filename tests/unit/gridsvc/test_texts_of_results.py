@@ -5,9 +5,11 @@ import pickle
 
 import pytest
 
+from api.surfaces import cli
 from gridsvc.analysis import Note
-from gridsvc.patrol import instruction_text, reason_text
+from gridsvc.patrol import NoStart, instruction_text, reason_text
 from gridsvc.patrol.texts import INSTRUCTIONS
+from gridsvc.services.exporting import NothingToExport, require_rows
 
 
 def test_note_is_its_chinese_text_and_carries_the_english_one() -> None:
@@ -39,3 +41,29 @@ def test_reasons_in_words() -> None:
     assert reason_text("unreachable", "en") == "cannot be reached along streets"
     assert reason_text("no_time") == "超出工作时长"
     assert reason_text("no_coordinates", "en") == "no coordinates"
+
+
+@pytest.mark.parametrize(
+    ("layer", "zh", "en"),
+    [
+        ("visits", "没有走访记录可导出;请先导入(--as visits)",
+         "there is no visit to export; import some first (--as visits)"),
+        ("exclusions", "--exclusions", "--exclusions"),
+        ("areas", "请先发布方案", "publish first"),
+        ("findings", "符合证书", "meets every rule"),
+        ("repairs", "--plan", "--plan"),
+    ],
+)  # fmt: skip
+def test_a_layer_without_rows_is_not_exported(layer: str, zh: str, en: str) -> None:
+    require_rows([1], layer)
+    with pytest.raises(NothingToExport) as caught:
+        require_rows([], layer)
+    assert zh in caught.value.text("zh", cli)
+    assert en in caught.value.text("en", cli)
+
+
+def test_far_starts_and_points_are_told_in_kilometres() -> None:
+    start = NoStart(distance_m=2_600.0, max_m=100.0)
+    assert "距最近街道 2.6 千米,超过 100 米" in start.text("zh")
+    assert "2.6 km from the nearest street, more than 100 m" in start.text("en")
+    assert reason_text("off_network:2600", "en") == "2.6 km from the nearest street"
