@@ -282,7 +282,7 @@ def test_bad_backups_are_refused_and_leave_everything(
         work.commit()
     stamp = storage.version_stamp()
     for path, message in [
-        (tmp_path / "none.db", "no such backup"),
+        (tmp_path / "none.db", "there is no backup"),
         (tmp_path / "text.db", "not a backup"),
         (tmp_path / "empty.db", "not a backup"),
         (tmp_path / "cut.db", "damaged"),

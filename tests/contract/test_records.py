@@ -116,7 +116,7 @@ def test_get_names_what_is_missing(filled: Storage, cases: gpd.GeoDataFrame) -> 
     with filled.unit_of_work() as work:
         found = work.records("cases").get("cases-0007")
         pd.testing.assert_series_equal(found, cases.loc["cases-0007"])
-        with pytest.raises(NotFoundError, match="cases 'none'"):
+        with pytest.raises(NotFoundError, match="case 'none'"):
             work.records("cases").get("none")
 
 
@@ -126,7 +126,7 @@ def test_keys_are_unique_and_a_failure_leaves_nothing(
     new = cases.set_axis(cases.index.str.replace("cases", "more"), axis=0).rename_axis("case_id")
     mixed = pd.concat([new, cases.iloc[[17]]])
     with filled.unit_of_work() as work:
-        with pytest.raises(DuplicateKey, match="cases cases-0017"):
+        with pytest.raises(DuplicateKey, match="case cases-0017"):
             work.records("cases").append(mixed)
         with pytest.raises(DuplicateKey, match="more-0000"):
             work.records("cases").append(pd.concat([new, new.iloc[:1]]))

@@ -69,7 +69,7 @@ def test_hotspots_state_how_they_were_made(client: TestClient, city: SampleCity)
     assert sum(f["properties"]["count"] for f in document["features"]) == summary["n"]
 
 
-def test_filters_narrow_and_the_pile_can_stay(client: TestClient, city: SampleCity) -> None:
+def test_filters_narrow_and_the_pile_can_stay(client: TestClient) -> None:
     def summary(query: str) -> dict[str, Any]:
         return dict(client.get(f"/api/v1/analysis/hotspots?{query}").json()["summary"])
 

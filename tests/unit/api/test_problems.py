@@ -164,9 +164,7 @@ def test_a_domain_error_is_a_problem_in_the_language_asked_for(client: TestClien
     assert client.get("/cell?lang=en").json()["title"] == en.json()["title"]
 
 
-def test_a_crash_says_nothing_but_its_request_id(
-    client: TestClient, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_crash_says_nothing_but_its_request_id(client: TestClient) -> None:
     answer = client.get("/crash", headers={"X-Request-ID": "abc-1"})
     assert answer.status_code == 500
     assert answer.json()["request_id"] == "abc-1" == answer.headers["x-request-id"]

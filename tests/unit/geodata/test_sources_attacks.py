@@ -113,9 +113,7 @@ def test_a_virtual_source_at_an_address_calls_nobody(
     "source",
     ["/vsicurl/{0}/a.geojson", "{0}/a.geojson", "/vsizip//vsicurl/{0}/a.zip"],
 )
-def test_gdal_itself_reaches_no_address(
-    source: str, listener: socket.socket, tmp_path: Path
-) -> None:
+def test_gdal_itself_reaches_no_address(source: str, listener: socket.socket) -> None:
     with pytest.raises(pyogrio.errors.DataSourceError):
         pyogrio.list_layers(source.format(address(listener)))
     assert nobody_called(listener)
@@ -155,10 +153,11 @@ def test_a_schema_at_an_address_is_not_fetched(
     assert nobody_called(listener)
 
 
+@pytest.mark.usefixtures("secret")
 @pytest.mark.parametrize(
     "schema", ["../elsewhere/staff.csv", "/etc/hostname", "file:///etc/hostname"]
 )
-def test_a_schema_named_by_a_path_is_refused(schema: str, secret: Path, tmp_path: Path) -> None:
+def test_a_schema_named_by_a_path_is_refused(schema: str, tmp_path: Path) -> None:
     path = tmp_path / "cells.gml"
     path.write_text(GML.format(root="gml:FeatureCollection", schema=schema), "utf-8")
     refused(path)
