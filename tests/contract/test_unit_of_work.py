@@ -204,6 +204,26 @@ def test_repair_log_comes_back_in_order_and_form(storage: Storage) -> None:
     assert_same(found, log.rename_geometry("geometry"))
 
 
+def test_a_log_of_many_thousand_rows_of_mixed_kinds_comes_back(storage: Storage) -> None:
+    count = 12_000
+    kinds = [shapely.Point(1, 2), shapely.LineString([(0, 0), (1, 1)]), shapely.box(0, 0, 1, 1),
+             shapely.MultiLineString([[(0, 0), (1, 1)], [(2, 2), (3, 3)]])]  # fmt: skip
+    log = gpd.GeoDataFrame(
+        {
+            "action": pd.Series(["node_inserted", "snapped"] * (count // 2), dtype="str"),
+            "area_m2": np.arange(count) / 7.0,
+            "vertices": np.arange(count),
+        },
+        geometry=kinds * (count // 4),
+        crs=4490,
+    )
+    with storage.unit_of_work() as work:
+        work.batches.add({"id": "many", "layer": "cells", "created_at": T0}, log)
+        work.commit()
+    with storage.unit_of_work() as work:
+        assert_same(work.batches.log("many"), log)
+
+
 def test_batch_of_rows_must_exist_at_commit(storage: Storage) -> None:
     with storage.unit_of_work() as work:
         work.records("units").append(UNITS, batch_id="later")
