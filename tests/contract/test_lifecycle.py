@@ -283,10 +283,10 @@ def test_bad_backups_are_refused_and_leave_everything(
     stamp = storage.version_stamp()
     for path, message in [
         (tmp_path / "none.db", "there is no backup"),
-        (tmp_path / "text.db", "not a backup"),
-        (tmp_path / "empty.db", "not a backup"),
+        (tmp_path / "text.db", "is no backup"),
+        (tmp_path / "empty.db", "is no backup"),
         (tmp_path / "cut.db", "damaged"),
-        (tmp_path / "foreign.db", "not a backup"),
+        (tmp_path / "foreign.db", "is no backup"),
         (newer, "newer"),
         (damaged(good), "damaged"),
     ]:
