@@ -263,11 +263,11 @@ def _facts(error: GridsvcError, language: Language, speak: Speak) -> dict[str, A
 
 
 def _findings(certificate: Certificate, language: Language) -> list[dict[str, Any]]:
-    """Return the findings that stand in the way of a publication as faults: cells and message."""
+    """Return the findings that stand in the way of a publication as faults."""
     shown = certificate.blocking.head(SHOWN_FAULTS)
     return [
-        {"field": "", "message": str(message), "row": None, "value": str(cells), "way_out": None}
-        for cells, message in zip(shown["cells"], shown[f"message_{language}"], strict=True)
+        {"field": "", "message": str(message), "row": None, "value": None, "way_out": None}
+        for message in shown[f"message_{language}"]
     ]
 
 

@@ -38,6 +38,8 @@ NOW: dict[str, tuple[str, str]] = {
     "in_review": ("正在审查", "is in review"),
     "published": ("已发布", "is published"),
     "superseded": ("已被新版本取代", "is superseded by a later version"),
+    "scheduled": ("已发布,尚未生效", "is published and not yet in force"),
+    "in_force": ("生效中", "is in force"),
     "discarded": ("已废弃", "is discarded"),
     "queued": ("正在排队", "is queued"),
     "running": ("正在进行", "is running"),
@@ -80,3 +82,25 @@ def length(metres: float, language: Language = "zh", digits: int = 0) -> str:
     if round(metres, digits) < 1000:
         return f"{metres:.{digits}f} {metric}"
     return f"{metres / 1000:,.1f} {kilo}"
+
+
+def area(square_metres: float, language: Language = "zh") -> str:
+    """Return an area in m², four digits of small ones, from 1 km² on in km².
+
+    Examples
+    --------
+    >>> area(0.012345), area(4_321.2, "en"), area(4_977_000, "en")
+    ('0.01235 平方米', '4,321 m²', '4.98 km²')
+    """
+    metric, kilo = ("平方米", "平方千米") if language == "zh" else ("m²", "km²")
+    if square_metres < 1e6:
+        number = f"{square_metres:.4g}" if square_metres < 1e3 else f"{square_metres:,.0f}"
+        return f"{number} {metric}"
+    return f"{square_metres / 1e6:,.2f} {kilo}"
+
+
+def fine_length(metres: float, language: Language = "zh") -> str:
+    """Return a length with four digits below 1 km, else in kilometres with one digit."""
+    if metres >= 999.5:
+        return length(metres, language)
+    return f"{metres:.4g} {'米' if language == 'zh' else 'm'}"

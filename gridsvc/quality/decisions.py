@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridsvc.errors import InputError
+from gridsvc.phrases import length
 from gridsvc.ways import way
 
 NEW_TERRITORY_ZH = "先用 gridsvc scheme territory FILE 声明新辖区"
@@ -45,18 +46,17 @@ _TEXT = {
         "cell {key} would fall apart into {measure:.0f} parts",
     ),
     "wide_gap": (
-        "空洞 {key} 宽 {measure:.1f} 米{near_zh},划给邻格还是登记为例外?",
-        "gap {key} is {measure:.1f} m wide{near_en}: give it to a neighbour or register it?",
+        "空洞 {key} 宽 {wide_zh}{near_zh},划给邻格还是登记为例外?",
+        "gap {key} is {wide_en} wide{near_en}: give it to a neighbour or register it?",
     ),
     "wide_uncovered": (
-        "辖区内 {key} 处未被覆盖,宽 {measure:.1f} 米{near_zh};若辖区已缩小,请" + NEW_TERRITORY_ZH,
-        "the territory is not covered at {key}, {measure:.1f} m wide{near_en}; "
+        "辖区内 {key} 处未被覆盖,宽 {wide_zh}{near_zh};若辖区已缩小,请" + NEW_TERRITORY_ZH,
+        "the territory is not covered at {key}, {wide_en} wide{near_en}; "
         "if the territory has shrunk, " + NEW_TERRITORY_EN,
     ),
     "wide_outside": (
-        "网格{by_zh}有一片({key})在现行辖区之外,宽 {measure:.1f} 米;若辖区已扩大,请"
-        + NEW_TERRITORY_ZH,
-        "cell{by_en} reaches {measure:.1f} m beyond the territory in force at {key}; "
+        "网格{by_zh}有一片({key})在现行辖区之外,宽 {wide_zh};若辖区已扩大,请" + NEW_TERRITORY_ZH,
+        "cell{by_en} reaches {wide_en} beyond the territory in force at {key}; "
         "if the territory has grown, " + NEW_TERRITORY_EN,
     ),
 }
@@ -127,6 +127,8 @@ def ask(
     fields = {
         "key": key,
         "measure": measure,
+        "wide_zh": length(measure, "zh", 1),
+        "wide_en": length(measure, "en", 1),
         "by_zh": f" {by} " if plain else f"({by})" if by else "",
         "by_en": f" {by_en}" if plain else f" ({by_en})" if by else "",
         "near_zh": f"(邻近 {by})" if by else "",

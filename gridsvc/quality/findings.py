@@ -12,6 +12,8 @@ import pandas as pd
 import shapely
 
 from gridsvc.crs import STORAGE_EPSG
+from gridsvc.phrases import area, fine_length
+from gridsvc.ways import Language
 
 Severity = Literal["blocking", "warning"]
 
@@ -57,42 +59,42 @@ _RULES = (
     ),
     Rule(
         "overlap", 2, "blocking", "m²",
-        "网格 {cells} 相互重叠 {measure:.4g} 平方米", "cells {cells} overlap by {measure:.4g} m²",
+        "网格 {cells} 相互重叠 {area}", "cells {cells} overlap by {area}",
     ),
     Rule(
         "unmatched_edge", 2, "blocking", "m",
-        "网格 {cells} 的公共边界节点不一致,长 {measure:.4g} 米",
-        "shared borders of {cells} do not match vertex by vertex over {measure:.4g} m",
+        "网格 {cells} 的公共边界节点不一致,长 {length}",
+        "shared borders of {cells} do not match vertex by vertex over {length}",
     ),
     Rule(
         "sliver", 3, "blocking", "m²",
-        "网格 {cells} 之间有窄于 {detail} 米的缝隙,面积 {measure:.4g} 平方米",
-        "a sliver narrower than {detail} m ({measure:.4g} m²) lies between {cells}",
+        "网格 {cells} 之间有窄于 {detail} 米的缝隙,面积 {area}",
+        "a sliver narrower than {detail} m ({area}) lies between {cells}",
     ),
     Rule(
         "gap", 4, "blocking", "m²",
-        "网格 {cells} 之间有 {measure:.4g} 平方米的空洞未划入任何网格,也未登记为例外",
-        "{measure:.4g} m² between {cells} lie in no cell and in no registered exclusion",
+        "网格 {cells} 之间有 {area}的空洞未划入任何网格,也未登记为例外",
+        "{area} between {cells} lie in no cell and in no registered exclusion",
     ),
     Rule(
         "uncovered_territory", 4, "blocking", "m²",
-        "辖区内有 {measure:.4g} 平方米未被网格覆盖(邻近 {cells});请修复后导入或登记例外,"
+        "辖区内有 {area}未被网格覆盖(邻近 {cells});请修复后导入或登记例外,"
         "辖区已变时先用 gridsvc scheme territory FILE 声明",
-        "{measure:.4g} m² of the territory lie in no cell (near {cells}); import with repair or "
+        "{area} of the territory lie in no cell (near {cells}); import with repair or "
         "register an exclusion, or declare the new territory first "
         "(gridsvc scheme territory FILE)",
     ),
     Rule(
         "outside_territory", 4, "blocking", "m²",
-        "网格 {cells} 超出辖区 {measure:.4g} 平方米;请修复后导入,"
+        "网格 {cells} 超出辖区 {area};请修复后导入,"
         "辖区已变时先用 gridsvc scheme territory FILE 声明",
-        "cell {cells} reaches {measure:.4g} m² beyond the territory; import with repair, or "
+        "cell {cells} reaches {area} beyond the territory; import with repair, or "
         "declare the new territory first (gridsvc scheme territory FILE)",
     ),
     Rule(
         "over_exclusion", 4, "warning", "m²",
-        "网格 {cells} 与例外区“{detail}”重叠 {measure:.4g} 平方米",
-        "cell {cells} covers {measure:.4g} m² of the exclusion '{detail}'",
+        "网格 {cells} 与例外区“{detail}”重叠 {area}",
+        "cell {cells} covers {area} of the exclusion '{detail}'",
     ),
     Rule(
         "multipart", 5, "blocking", "parts",
@@ -103,9 +105,9 @@ _RULES = (
     ),
     Rule(
         "hole", 5, "blocking", "m²",
-        "网格 {cells} 内有 {measure:.4g} 平方米的洞且未登记;如属实,以 registered_holes 登记"
+        "网格 {cells} 内有 {area}的洞且未登记;如属实,以 registered_holes 登记"
         "(导入修复时自动登记)",
-        "cell {cells} has a hole of {measure:.4g} m² that is not registered; if it is real, name "
+        "cell {cells} has a hole of {area} that is not registered; if it is real, name "
         "the cell in registered_holes (an import with repair does so)",
     ),
     Rule(
@@ -132,8 +134,8 @@ _RULES = (
     ),
     Rule(
         "parent_not_union", 6, "blocking", "m²",
-        "上级区域 {detail} 与其下级网格之并相差 {measure:.4g} 平方米",
-        "area {detail} differs from the union of its cells by {measure:.4g} m²",
+        "上级区域 {detail} 与其下级网格之并相差 {area}",
+        "area {detail} differs from the union of its cells by {area}",
     ),
 )  # fmt: skip
 
@@ -162,6 +164,12 @@ TITLES_ZH: dict[str, str] = {
 
 RULES: dict[str, Rule] = {rule.name: rule for rule in _RULES}
 COLUMNS = ("rule", "severity", "cells", "measure", "unit", "message_zh", "message_en")
+
+
+def _measures(measure: float, language: Language) -> dict[str, object]:
+    """Return a measure as templates may say it: plain, as an area or as a length."""
+    said = {"area": area(measure, language), "length": fine_length(measure, language)}
+    return {"measure": measure, **said}
 
 
 @dataclass
@@ -208,10 +216,10 @@ class FindingList:
                 "measure": float(measure),
                 "unit": known.unit,
                 "message_zh": known.zh.format(
-                    cells=listed or "—", measure=measure, detail=detail_zh or detail
+                    cells=listed or "—", detail=detail_zh or detail, **_measures(measure, "zh")
                 ),
                 "message_en": known.en.format(
-                    cells=listed_en or "none", measure=measure, detail=detail
+                    cells=listed_en or "none", detail=detail, **_measures(measure, "en")
                 ),
                 "geometry": geometry,
             }

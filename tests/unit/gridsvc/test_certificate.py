@@ -295,9 +295,12 @@ def test_digest_ignores_ring_direction_and_sees_a_moved_vertex() -> None:
 
 def test_every_rule_speaks_two_languages() -> None:
     for rule in RULES.values():
-        text = rule.zh.format(cells="a", measure=1.0, detail="x")
+        text = rule.zh.format(cells="a", measure=1.0, detail="x", area="1", length="1")
         assert any("\u4e00" <= c <= "\u9fff" for c in text), rule.name
-        assert rule.en.format(cells="a", measure=1.0, detail="x").isascii() or "m²" in rule.en
+        assert (
+            rule.en.format(cells="a", measure=1.0, detail="x", area="1", length="1").isascii()
+            or "m²" in rule.en
+        )
 
 
 def test_wrong_arguments_are_refused() -> None:

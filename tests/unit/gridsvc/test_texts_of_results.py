@@ -9,6 +9,7 @@ from api.surfaces import cli
 from gridsvc.analysis import Note
 from gridsvc.patrol import NoStart, instruction_text, reason_text
 from gridsvc.patrol.texts import INSTRUCTIONS
+from gridsvc.quality.findings import FindingList
 from gridsvc.services.exporting import NothingToExport, require_rows
 
 
@@ -67,3 +68,18 @@ def test_far_starts_and_points_are_told_in_kilometres() -> None:
     assert "距最近街道 2.6 千米,超过 100 米" in start.text("zh")
     assert "2.6 km from the nearest street, more than 100 m" in start.text("en")
     assert reason_text("off_network:2600", "en") == "2.6 km from the nearest street"
+
+
+def test_measures_of_findings_read_as_people_write_them() -> None:
+    found = FindingList()
+    found.add("uncovered_territory", ["a"], None, measure=4_977_000.0)
+    found.add("gap", ["a"], None, measure=12.3456)
+    found.add("unmatched_edge", ["a"], None, measure=2_345.0)
+    said = [(row["message_zh"], row["message_en"]) for row in found.rows]
+    for (zh, en), words in zip(
+        said,
+        [("4.98 平方千米", "4.98 km²"), ("12.35 平方米", "12.35 m²"), ("2.3 千米", "2.3 km")],
+        strict=True,
+    ):
+        assert words[0] in zh
+        assert words[1] in en

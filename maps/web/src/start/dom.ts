@@ -47,7 +47,7 @@ function faultTable(faults: Json[]): HTMLElement {
     ["way_out", "way_out"],
   ].filter(([, key]) => faults.some((one) => (one[key] ?? "") !== ""));
   return table(columns.map(([word]) => say(word)),
-    faults.map((one) => columns.map(([, key]) => String(one[key] ?? ""))));
+    faults.map((one) => columns.map(([, key]) => String(one[key] || "—"))));
 }
 
 /** A problem of the service in full: what, where, and the way out. */
