@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import geopandas as gpd
 import pytest
@@ -145,4 +145,4 @@ def test_a_plan_without_repairs_has_an_empty_log(services: Services, client: Tes
 
 
 def test_every_kind_of_repair_can_be_asked_for() -> None:
-    assert set(Action.__args__) == set(REASONS)
+    assert set(get_args(Action)) == set(REASONS)
