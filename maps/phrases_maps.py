@@ -330,31 +330,6 @@ MAPS: dict[str, tuple[str, str]] = {
     "correction_two_sided": ("双侧", "two-sided"),
     "correction_analytic": ("解析 z", "analytic z"),
     "correction_permutations": ("{n} 次置换", "{n} permutations"),
-    "note_components": (
-        "路网分为 {n} 个不相连的部分，最大的一部分占总长 {share}",
-        "the streets fall into {n} parts; the largest holds {share} of the metres",
-    ),
-    "note_other_window": (
-        "另一时段的 {n} 个点位未计入",
-        "{n} points of the other time of day left out",
-    ),
-    "note_no_point": ("没有需要走访的点位", "no point to visit"),
-    "note_not_testable": (
-        "没有网格可以检验：没有相邻网格或数值没有差异",
-        "no cell could be tested: no neighbours or no variation",
-    ),
-    "note_not_tested": (
-        "{n} 个网格未检验：没有相邻网格或没有分母",
-        "{n} cells not tested: no neighbours or no denominator",
-    ),
-    "note_few": (
-        "平均每格 {n} 件：正态近似较弱",
-        "{n} reports per cell on average: the normal approximation is weak",
-    ),
-    "note_permutations": (
-        "单个显著网格需要 {n} 次置换",
-        "one single significant cell would need {n} permutations",
-    ),
     "points_capped": (
         "只绘制最近的 {limit} 件（共 {n} 件）；统计包含全部。",
         "Only the latest {limit} of {n} reports are drawn; the figures count all.",
