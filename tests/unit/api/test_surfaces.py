@@ -65,7 +65,8 @@ def test_options_are_what_the_surfaces_really_have() -> None:
         if option.kind == "command":
             continue
         # Typer names an option by its argument where none is given.
-        stated = rf'"{re.escape(option.cli)}[",/]|^    {option.cli[2:].replace("-", "_")}: Annotated'
+        argument = option.cli[2:].replace("-", "_")
+        stated = rf'"{re.escape(option.cli)}[",/]|^    {argument}: Annotated'
         assert re.search(stated, sources, re.MULTILINE), name
         assert not option.field or option.field in fields, name
         assert not option.label or option.label in MESSAGES, name
