@@ -399,10 +399,13 @@ def _require_degrees(crs: Any) -> None:
     from pyproj.exceptions import ProjError
 
     from gridsvc.crs import require_geographic
+    from gridsvc.crs_texts import names_file
 
     try:
         if not isinstance(crs, dict | str):
             raise TypeError(f"crs is {str(crs)[:80]}")
+        if names_file(crs):
+            raise ValueError("crs names a file")
         known = CRS.from_user_input(crs)
     except (ProjError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise _unreadable(

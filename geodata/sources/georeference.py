@@ -17,6 +17,7 @@ from pyproj.exceptions import CRSError
 from geodata.sources.plausibility import check_plausible, crs_name, swap_faults, swapped_rows
 from gridsvc import datum as datums
 from gridsvc.crs import STORAGE_EPSG, canonical, transformer
+from gridsvc.crs_texts import names_file
 from gridsvc.errors import CrsMissing, DatumNeedsDegrees, Fault, InputError, WrongCrs
 from gridsvc.services.raw import Note
 from gridsvc.types import BoolArray, Datum, FloatArray, ObjectArray
@@ -46,8 +47,15 @@ def parse_crs(text: Any, *, source: str) -> CRS:
     Raises
     ------
     InputError
-        If it is none.
+        If it is none, or names a file (a grid, an init file), which is never opened.
     """
+    if names_file(text):
+        raise InputError(
+            reason_zh=f"{source}:坐标系“{str(text)[:60]}”引用了其他文件(网格或初始化文件),不支持;"
+            "请写成 EPSG:4548 的形式",
+            reason_en=f"{source}: the coordinate system '{str(text)[:60]}' names another file "
+            "(a grid or an init file), which is not supported; write it like EPSG:4548",
+        )
     try:
         return CRS.from_user_input(int(text) if str(text).isdigit() else text)
     except CRSError:

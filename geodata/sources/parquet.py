@@ -16,6 +16,7 @@ from pyproj.exceptions import CRSError
 from shapely.errors import ShapelyError
 
 from geodata.sources.content import Content, refuse
+from gridsvc.crs_texts import names_file
 
 SUFFIXES = (".parquet", ".geoparquet")
 MAX_ROWS = 50_000_000
@@ -56,6 +57,14 @@ def read_parquet(path: Path) -> Content:
         if b"geo" not in metadata:
             return Content(_plain(pd.read_parquet(path)), None, None)
         geo = orjson.loads(metadata[b"geo"])
+        if any(names_file(column.get("crs", "")) for column in geo["columns"].values()):
+            raise refuse(
+                path.name,
+                "坐标系引用了其他文件(网格或初始化文件)",
+                "the coordinate system names another file (a grid or an init file)",
+                "请换成有 EPSG 代码的坐标系后重新导出",
+                "export it again in a system with an EPSG code",
+            )
         found = gpd.read_parquet(path)  # noqa: TID251 - this is the reader
         # Without "crs" GeoParquet means longitude/latitude (OGC:CRS84); null means unknown.
         column = geo["columns"][geo["primary_column"]]

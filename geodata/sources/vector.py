@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import geodata.gdal  # noqa: F401 - leaves GDAL only the formats below
 from geodata.sources.content import Content, choose_layer, refuse
 from geodata.sources.encodings import shapefile_encoding, sibling
 from geodata.sources.signatures import check_signature
+from gridsvc.crs_texts import names_file
 from gridsvc.errors import Fault
 from gridsvc.services.raw import Note
 from gridsvc.types import ObjectArray
@@ -62,12 +66,12 @@ def read_vector(path: Path, *, layer: str | None, encoding: str | None) -> Conte
     codec: str | None = None
     if path.suffix.lower() == ".shp":
         codec = _check_shapefile(path, encoding, notes)
-    name = choose_layer(_layers(path), layer, path.name)
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with _left_alone(path) as opened, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            name = choose_layer(_layers(opened), layer, path.name)
             meta, _, wkb, data = pyogrio.raw.read(
-                str(path),
+                str(opened),
                 layer=name,
                 # Bytes as they are: names of ten bytes and values that fill their field may be
                 # cut inside a character, which only our own decoding survives.
@@ -105,6 +109,23 @@ def read_vector(path: Path, *, layer: str | None, encoding: str | None) -> Conte
     )  # fmt: skip
 
 
+@contextlib.contextmanager
+def _left_alone(path: Path) -> Iterator[Path]:
+    """Give the path by which GDAL may open a file without leaving anything beside it.
+
+    GDAL writes what it learned of a GML file's fields into a file beside it and believes that
+    file the next time. So it sees the GML through a link in a folder of its own.
+    """
+    if path.suffix.lower() != ".gml":
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="gridsvc-") as folder:
+        for part in (path, sibling(path, ".xsd")):
+            if part is not None:
+                (Path(folder) / part.name).symlink_to(part)
+        yield Path(folder) / path.name
+
+
 def _decoded(value: Any, codec: str | None) -> Any:
     """Return text that was read byte by byte in its own encoding, without a cut last character."""
     if codec is None or not isinstance(value, str):
@@ -125,7 +146,8 @@ def _layers(path: Path) -> list[str]:
 
 
 def _crs(text: str | None) -> CRS | None:
-    if not text:
+    # What names further files is as good as nothing: a person states the system then.
+    if not text or names_file(text):
         return None
     try:
         return CRS.from_user_input(text)

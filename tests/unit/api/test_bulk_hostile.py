@@ -108,7 +108,9 @@ def test_parquet_can_carry_what_was_proven(client: TestClient) -> None:
     assert "乙" in answer.text
 
 
-@pytest.mark.parametrize("crs", [5, "nonsense", [1], {"a": 1}, True, 1.5, "EPSG:0"])
+@pytest.mark.parametrize(
+    "crs", [5, "nonsense", [1], {"a": 1}, True, 1.5, "EPSG:0", "+init=/etc/hostname:x"]
+)
 def test_geoparquet_with_a_crs_that_is_none(client: TestClient, crs: Any) -> None:
     refused(post(client, geoparquet(crs=crs), PARQUET, JSON))
 
