@@ -32,6 +32,7 @@ class Services:
     certificates: CertificateCache = field(init=False)
 
     def __post_init__(self) -> None:
+        self.locators.use_clock(lambda: self.clock())
         self.responsibility = ResponsibilityService(self.storage)
         self.desk = AnswerDesk(self.storage, self.locators)
         self.certificates = CertificateCache(self.storage)

@@ -47,6 +47,14 @@ NOW: dict[str, tuple[str, str]] = {
     "failed": ("已失败", "has failed"),
     "cancelled": ("已取消", "is cancelled"),
 }
+STATE: dict[str, tuple[str, str]] = {
+    "draft": ("草稿", "draft"),
+    "in_review": ("审查中", "in review"),
+    "scheduled": ("待生效", "scheduled"),
+    "in_force": ("生效中", "in force"),
+    "superseded": ("已被取代", "superseded"),
+    "discarded": ("已废弃", "discarded"),
+}
 DEED: dict[str, tuple[str, str]] = {
     "draft": ("退回草稿", "taken back to draft"),
     "in_review": ("提交审查", "handed in for review"),

@@ -9,7 +9,7 @@ import pandas as pd
 import shapely
 
 from gridsvc.errors import Language
-from gridsvc.plan.version import PlanVersion
+from gridsvc.plan.version import PlanVersion, Standing
 from maps import document, encoding, formats, themes
 from maps.document import Document, fact, figure, listing, rows
 from maps.ground import ground
@@ -30,6 +30,7 @@ def plan_map(
     assets: Assets = "inline",
     asset_base: str = "/static",
     page: Page | None = None,
+    standing: Standing | None = None,
 ) -> OfflineMap:
     """Draw a plan version with the findings of its certificate.
 
@@ -45,6 +46,8 @@ def plan_map(
         Contracts AREAS, EXCLUSIONS and STREETS.
     language, assets, asset_base, page
         As in ``coverage_map``.
+    standing : Standing, optional
+        Where a published version stands now; shown instead of its status.
 
     Returns
     -------
@@ -60,6 +63,7 @@ def plan_map(
         streets=streets,
         language=language,
         page=page or Page(),
+        standing=standing,
     )
     return OfflineMap(drawn, assets=assets, asset_base=asset_base)
 
@@ -74,6 +78,7 @@ def plan_document(
     streets: gpd.GeoDataFrame | None,
     language: Language,
     page: Page,
+    standing: Standing | None = None,
 ) -> Document:
     """Return what the plan map draws."""
     frame, notes = cells, []
@@ -101,7 +106,7 @@ def plan_document(
         bounds=encoding.bounds(cells.geometry.to_numpy()),
         facts=[
             fact("plan", page.plan_text(plan.id) if page.plan_title else _title(plan)),
-            fact("status", both(f"status_{plan.status.value}")),
+            fact("status", both(f"status_{(standing or plan.status).value}")),
             fact("effective_from", formats.instant(plan.effective_from, page.timezone)),
             fact("certificate", verdict),
             fact("sample_size", both("n_cells", n=f"{len(cells):,}")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,11 +111,12 @@ def describe(storage: Storage, language: Language = "zh") -> dict[str, Any]:
     except SchemaOutdated as outdated:
         return {**found, "ready": False, "needs": outdated.text(language, cli)}
     with storage.unit_of_work() as work:
+        now = datetime.now(UTC)
         for plan in work.plans.list():
             start, end = plan.effective_from, plan.effective_to
             found["plans"].append({
-                "id": plan.id, "scheme": plan.scheme_id, "status": plan.status.value,
-                "cells": plan.cell_count,
+                "id": plan.id, "scheme": plan.scheme_id, "status": plan.as_of(now).status.value,
+                "standing": plan.standing(now), "cells": plan.cell_count,
                 "effective_from": start.isoformat() if start else None,
                 "effective_to": end.isoformat() if end else None,
             })  # fmt: skip

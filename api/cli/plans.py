@@ -12,6 +12,7 @@ import typer
 from api.cli.options import instant
 from api.cli.state import emit, progress, state_of
 from gridsvc.errors import BadOption, NothingToWorkOn
+from gridsvc.phrases import STATE, phrase
 
 
 def register(app: typer.Typer) -> None:
@@ -41,15 +42,17 @@ def plans_command(
     def day(moment: datetime | None) -> str:
         return "—" if moment is None else moment.astimezone(zone).isoformat(timespec="minutes")
 
+    now, language = services.clock(), state_of(context).language
     lines = [
-        f"{p.id}  {p.status.value:<10} {p.cell_count:>6}  {day(p.effective_from)} … "
-        f"{day(p.effective_to)}  {p.title}"
+        f"{p.id}  {phrase(STATE, (p.standing(now) or p.status).value, language):<10} "
+        f"{p.cell_count:>6}  {day(p.effective_from)} … {day(p.effective_to)}  {p.title}"
         for p in plans
     ]
     document = [
         {
             "id": p.id, "scheme": p.scheme_id, "number": p.number, "title": p.title,
-            "status": p.status.value, "cells": p.cell_count, "base": p.base_id,
+            "status": p.as_of(now).status.value, "standing": p.standing(now),
+            "cells": p.cell_count, "base": p.base_id,
             "effective_from": p.effective_from, "effective_to": p.effective_to,
             "published_at": p.published_at, "revision": p.revision,
         }

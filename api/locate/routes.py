@@ -138,6 +138,6 @@ async def locate_bulk(
         plan, locator = services.locators.at(at)
         question = read(body, kind, wanted)
         answers = solve(question, locator, datum.value)
-        return write(answers, question, wanted, plan_document(plan))
+        return write(answers, question, wanted, plan_document(plan, services.clock()))
 
     return Response(await run_in_threadpool(work), media_type=wanted)

@@ -100,6 +100,9 @@ class PlanRef(BaseModel):
     number: int
     title: str
     status: str
+    standing: str | None = Field(
+        description="scheduled, in_force or superseded: where the version stands now."
+    )
     effective_from: str | None
     effective_to: str | None
 

@@ -265,6 +265,7 @@ def draw_plan(
         assets=frame.assets,
         asset_base=frame.asset_base,
         page=page,
+        standing=plan.standing(services.clock()),
     )
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
 import geopandas as gpd
+import pandas as pd
 
 from api.bootstrap import Services
+from api.geojson import plain_records
 from api.plans.schemas import plan_etag
-from gridsvc.errors import NoPlanInForce
+from gridsvc.errors import Language, NoPlanInForce
+from gridsvc.services.ports import UnitOfWork
 from maps import formats
 from maps.start import PlanLine, StartFacts
 
@@ -14,8 +21,9 @@ from maps.start import PlanLine, StartFacts
 def start_facts(services: Services) -> StartFacts:
     """Read the plan in force, all plans and the counts of the records."""
     zone = services.settings.grid.timezone
+    now = services.clock()
     try:
-        current = services.locators.plan_at(services.clock())
+        current = services.locators.plan_at(now)
     except NoPlanInForce:
         current = None
     with services.storage.unit_of_work() as work:
@@ -27,12 +35,12 @@ def start_facts(services: Services) -> StartFacts:
         PlanLine(
             id=plan.id,
             title=plan.title,
-            status=plan.status.value,
+            status=(plan.standing(now) or plan.status).value,
             in_force=current is not None and plan.id == current.id,
             cells=plan.cell_count,
             effective_from=formats.instant(plan.effective_from, zone),
             published_at=formats.instant(plan.published_at, zone),
-            etag=plan_etag(plan),
+            etag=plan_etag(plan, now),
         )
         for plan in reversed(plans)
     )
@@ -61,3 +69,71 @@ def _inside(cells: gpd.GeoDataFrame) -> str:
         return ""
     place = cells.geometry.iloc[0].representative_point()
     return f"{place.x:.6f}, {place.y:.6f}"
+
+
+_FIRST_WINDOW = timedelta(days=7)
+_WINDOWS = 7
+"""Each four times as long as the one before; the last ones reach back for decades."""
+_CASE = (
+    "case_id", "title", "reported_at", "status", "placement", "class_code", "cell_code", "plan_id",
+    "unit_id",
+)  # fmt: skip
+
+
+def latest_cases(
+    services: Services, until: datetime | None, limit: int, language: Language
+) -> dict[str, Any]:
+    """Return the latest cases with the names that people know, and the way to earlier ones.
+
+    Parameters
+    ----------
+    until : datetime, optional
+        Aware; only cases reported before it.
+    limit : int
+        Rows; more when several were reported at the instant of the last.
+    language : {"zh", "en"}
+        Of the way to earlier ones.
+    """
+    with services.storage.unit_of_work() as work:
+        found = _latest(work, until or services.clock() + timedelta(days=1), limit)
+        units, classes = work.records("units").frame(), work.records("classes").frame()
+        cells = _cell_names(work, found)
+    shown = found.head(limit)
+    if len(found) > limit:
+        shown = found[found["reported_at"] >= shown["reported_at"].iloc[-1]]
+    rows = plain_records(shown.rename_axis("case_id").reset_index(), _CASE)
+    for row in rows:
+        row["class_name"] = _named(classes, row["class_code"])
+        row["unit_name"] = _named(units, row["unit_id"])
+        row["cell_name"] = cells.get((row.pop("plan_id"), row["cell_code"]))
+    links = []
+    if len(found) > len(shown):
+        query = {"until": rows[-1]["reported_at"], "limit": limit, "language": language}
+        links = [{"rel": "next", "href": f"/start/cases?{urlencode(query)}"}]
+    return {"rows": rows, "links": links}
+
+
+def _latest(work: UnitOfWork, until: datetime, limit: int) -> pd.DataFrame:
+    """Return more than ``limit`` of the latest cases, latest first, or all there are."""
+    window, found = _FIRST_WINDOW, pd.DataFrame()
+    for step in range(_WINDOWS + 1):
+        since = until - window * 4**step if step < _WINDOWS else None
+        found = pd.DataFrame(work.records("cases").frame(since=since, until=until))
+        if len(found) > limit:
+            break
+    return found.sort_values("reported_at", ascending=False, kind="stable")
+
+
+def _cell_names(work: UnitOfWork, cases: pd.DataFrame) -> dict[tuple[str | None, str | None], str]:
+    """Return the names of the cells that cases were filed under, by plan and code."""
+    names: dict[tuple[str | None, str | None], str] = {}
+    filed = cases[cases["cell_code"].notna() & cases["plan_id"].notna()]
+    for plan, codes in filed.groupby("plan_id")["cell_code"]:
+        cells = work.plans.cells(str(plan), codes=sorted(set(codes)))
+        names.update({(str(plan), str(c)): str(n) for c, n in cells["name"].dropna().items()})
+    return names
+
+
+def _named(table: pd.DataFrame, key: str | None) -> str | None:
+    name = table["name"].get(key) if key is not None else None
+    return None if formats.missing(name) else str(name)

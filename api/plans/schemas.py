@@ -17,7 +17,12 @@ class PlanView(BaseModel):
     scheme_id: str
     number: int
     title: str
-    status: Literal["draft", "in_review", "published", "superseded", "discarded"]
+    status: Literal["draft", "in_review", "published", "superseded", "discarded"] = Field(
+        description="At this moment: a published version is superseded when its time is over."
+    )
+    standing: Literal["scheduled", "in_force", "superseded"] | None = Field(
+        description="Where a published version stands now: before, within or after its time."
+    )
     cell_count: int
     base_id: str | None
     created_at: datetime
@@ -70,15 +75,17 @@ class CertificateView(BaseModel):
     certificate: dict[str, Any]
 
 
-def plan_view(plan: PlanVersion) -> PlanView:
-    """Return a plan version as JSON."""
+def plan_view(plan: PlanVersion, now: datetime) -> PlanView:
+    """Return a plan version as JSON, with the status that it has now."""
+    standing = plan.standing(now)
     here = f"/api/v1/plans/{plan.id}"
     return PlanView(
         id=plan.id,
         scheme_id=plan.scheme_id,
         number=plan.number,
         title=plan.title,
-        status=plan.status.value,
+        status=plan.as_of(now).status.value,
+        standing=None if standing is None else standing.value,
         cell_count=plan.cell_count,
         base_id=plan.base_id,
         created_at=plan.created_at,
@@ -97,6 +104,11 @@ def plan_view(plan: PlanVersion) -> PlanView:
     )
 
 
-def plan_etag(plan: PlanVersion) -> str:
-    """Return the ETag that ``If-Match`` has to repeat before a change."""
-    return f'W/"{plan.id}-{plan.revision}"'
+def plan_etag(plan: PlanVersion, now: datetime) -> str:
+    """Return the ETag that ``If-Match`` has to repeat before a change.
+
+    It also changes when the version takes effect and when its time is over.
+    """
+    standing = plan.standing(now)
+    state = "" if standing is None else f".{standing.value}"
+    return f'W/"{plan.id}-{plan.revision}{state}"'

@@ -10,6 +10,7 @@ from gridsvc.plan.version import (
     GridScheme,
     PlanStatus,
     PlanVersion,
+    Standing,
     in_force_at,
 )
 
@@ -20,6 +21,7 @@ __all__ = [
     "PlanDiff",
     "PlanStatus",
     "PlanVersion",
+    "Standing",
     "assign_hierarchy",
     "derive_areas",
     "diff_plans",

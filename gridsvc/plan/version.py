@@ -22,11 +22,23 @@ class PlanStatus(StrEnum):
     DISCARDED = "discarded"
 
 
-# Each arrow with its reason; statuses are never skipped.
+class Standing(StrEnum):
+    """Where a published version stands at an instant: before, within or after its time."""
+
+    SCHEDULED = "scheduled"
+    IN_FORCE = "in_force"
+    SUPERSEDED = "superseded"
+
+
+EFFECTIVE = (PlanStatus.PUBLISHED, PlanStatus.SUPERSEDED)
+"""Statuses of versions that have, had or will have their time."""
+
+# Each arrow with its reason; statuses are never skipped. A published version returns to draft
+# when it is withdrawn before its time (``gridsvc.services.publishing.withdraw``).
 TRANSITIONS: dict[PlanStatus, tuple[PlanStatus, ...]] = {
     PlanStatus.DRAFT: (PlanStatus.IN_REVIEW, PlanStatus.PUBLISHED, PlanStatus.DISCARDED),
     PlanStatus.IN_REVIEW: (PlanStatus.DRAFT, PlanStatus.PUBLISHED, PlanStatus.DISCARDED),
-    PlanStatus.PUBLISHED: (PlanStatus.SUPERSEDED,),
+    PlanStatus.PUBLISHED: (PlanStatus.SUPERSEDED, PlanStatus.DRAFT),
     PlanStatus.SUPERSEDED: (),
     PlanStatus.DISCARDED: (),
 }
@@ -67,6 +79,8 @@ class GridScheme:
 class PlanVersion:
     """One version of a scheme's cells.
 
+    ``status`` is what was written: a version that was followed by another one stays
+    ``published`` until its time is over, which only a clock can tell (``as_of``).
     ``effective_from``/``effective_to`` are valid time (half-open, aware UTC);
     ``created_at``/``published_at`` are record time. ``revision`` counts changes for optimistic
     locking. ``certificate`` and ``provenance`` are JSON documents.
@@ -101,14 +115,32 @@ class PlanVersion:
             )
         return replace(self, status=status, revision=self.revision + 1, **changes)
 
+    def standing(self, at: datetime) -> Standing | None:
+        """Return where the version stands at an instant, ``None`` if it was never published."""
+        if self.status not in EFFECTIVE or self.effective_from is None:
+            return None
+        if at < self.effective_from:
+            return Standing.SCHEDULED
+        if self.effective_to is None or at < self.effective_to:
+            return Standing.IN_FORCE
+        return Standing.SUPERSEDED
+
+    def as_of(self, now: datetime) -> PlanVersion:
+        """Return the version with the status that it has at an instant.
+
+        A version is ``published`` from its publication until its time is over, and
+        ``superseded`` from then on, whatever was written when its successor was published.
+        """
+        standing = self.standing(now)
+        if standing is None:
+            return self
+        over = standing is Standing.SUPERSEDED
+        status = PlanStatus.SUPERSEDED if over else PlanStatus.PUBLISHED
+        return self if status is self.status else replace(self, status=status)
+
     def in_force(self, at: datetime) -> bool:
         """Return whether this version was or is the one in force at an instant."""
-        return (
-            self.status in (PlanStatus.PUBLISHED, PlanStatus.SUPERSEDED)
-            and self.effective_from is not None
-            and self.effective_from <= at
-            and (self.effective_to is None or at < self.effective_to)
-        )
+        return self.standing(at) is Standing.IN_FORCE
 
 
 def in_force_at(plans: list[PlanVersion], at: datetime) -> PlanVersion | None:

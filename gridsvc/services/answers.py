@@ -83,7 +83,9 @@ class Records:
 class Snapshot:
     """One plan and the duties valid with it, from ``since`` until ``until`` (half-open).
 
-    ``memo`` is for callers that encode parts once.
+    ``now`` is an instant between the same two changes of plans as the present one: what is said
+    of the plan's standing holds until the stamp changes. ``memo`` is for callers that encode parts
+    once.
     """
 
     def __init__(
@@ -96,8 +98,10 @@ class Snapshot:
         at: datetime,
         since: datetime,
         until: datetime,
+        now: datetime,
     ) -> None:
         self.plan = plan
+        self.now = now
         self.locator = locator
         self.records = records
         self.since, self.until = since, until
@@ -174,7 +178,7 @@ class Snapshot:
                 "major_code": case_class.major_code,
                 "major_name": case_class.major_name,
             },
-            "plan": plan_document(self.plan),
+            "plan": plan_document(self.plan, self.now),
         }
 
     def cell_name(self, code: str) -> str | None:
@@ -269,7 +273,10 @@ class AnswerDesk:
                 with self._storage.unit_of_work() as work:
                     cells = pd.DataFrame(work.plans.cells(plan.id).drop(columns="geometry"))
                     areas = work.plans.areas(plan.id, "city")
-                found = Snapshot(plan, locator, cells, _city(areas), records, at, since, until)
+                found = Snapshot(
+                    plan, locator, cells, _city(areas), records, at, since, until,
+                    self._locators.now(),
+                )  # fmt: skip
                 self._snapshots[key] = found
                 while len(self._snapshots) > _KEEP_SNAPSHOTS:
                     self._snapshots.popitem(last=False)
@@ -346,14 +353,16 @@ def assemble(
     }
 
 
-def plan_document(plan: PlanVersion) -> Json:
-    """Return what an answer says of the plan: id, number, title, effective dates."""
+def plan_document(plan: PlanVersion, now: datetime) -> Json:
+    """Return what an answer says of the plan: id, number, title, where it stands, its time."""
+    standing = plan.standing(now)
     return {
         "id": plan.id,
         "scheme": plan.scheme_id,
         "number": plan.number,
         "title": plan.title,
         "status": plan.status.value,
+        "standing": None if standing is None else standing.value,
         "effective_from": _iso(plan.effective_from),
         "effective_to": _iso(plan.effective_to),
     }

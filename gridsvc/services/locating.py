@@ -6,12 +6,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gridsvc.errors import NoPlanInForce
 from gridsvc.locate import Locator
 from gridsvc.plan.version import PlanVersion, in_force_at
 from gridsvc.services.ports import Storage
+from gridsvc.types import Clock
 
 RECHECK_S = 0.25
 
@@ -29,6 +30,8 @@ class LocatorCache:
         Seconds for which ``known_stamp`` trusts what it read last.
     tick : callable
         Monotonic seconds.
+    clock : callable
+        Aware present instant: a plan takes effect by the clock, without anything being written.
     """
 
     def __init__(
@@ -39,14 +42,18 @@ class LocatorCache:
         keep: int = 4,
         recheck_s: float = RECHECK_S,
         tick: Callable[[], float] = time.monotonic,
+        clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         self._storage = storage
         self._scheme_id = scheme_id
         self._keep = keep
         self._recheck_s = recheck_s
         self._tick = tick
+        self._clock = clock
         self._locators: OrderedDict[str, Locator] = OrderedDict()
         self._plans: tuple[str, list[PlanVersion]] | None = None
+        self._stored = ""
+        self._now = clock()
         self._due = 0.0
         self._expired = True
         self._lock = threading.Lock()
@@ -54,19 +61,35 @@ class LocatorCache:
 
     # --- what is known of storage ---------------------------------------------------------------
 
+    def use_clock(self, clock: Clock) -> None:
+        """Tell the time by another clock."""
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """Return the instant at which storage was asked last."""
+        return self._now
+
     def refresh(self) -> str:
         """Ask storage for its stamp now and read the plans again if it changed.
 
-        Call it after publishing; other processes notice by themselves.
+        Call it after publishing; other processes notice by themselves. The stamp returned also
+        changes when a plan takes effect; the plans have the status they have now.
         """
         self._expired = False
-        stamp = self._storage.version_stamp()
+        stored = self._storage.version_stamp()
+        now: datetime = self._clock()
+        self._now = now
         self._due = self._tick() + self._recheck_s
         known = self._plans
-        if known is None or known[0] != stamp:
+        if known is None or self._stored != stored:
             with self._storage.unit_of_work() as work:
-                plans = work.plans.list(self._scheme_id)
-            self._plans = (stamp, plans)
+                read = work.plans.list(self._scheme_id)
+        else:
+            read = known[1]
+        stamp = f"{stored}@{sum(change <= now for change in _changes(read))}"
+        if known is None or known[0] != stamp:
+            self._plans = (stamp, [plan.as_of(now) for plan in read])
+            self._stored = stored
         return stamp
 
     def expire(self) -> None:
@@ -116,8 +139,7 @@ class LocatorCache:
     def plan_changes(self) -> list[datetime]:
         """Return the instants at which the plan in force changes, as far as known."""
         plans = self._plans[1] if self._plans is not None else []
-        instants = {p.effective_from for p in plans} | {p.effective_to for p in plans}
-        return sorted(i for i in instants if i is not None)
+        return _changes(plans)
 
     def at(self, at: datetime) -> tuple[PlanVersion, Locator]:
         """Return the plan in force at an instant and its locator."""
@@ -151,3 +173,8 @@ class LocatorCache:
             if found is not None:
                 self._locators.move_to_end(plan_id)
             return found
+
+
+def _changes(plans: list[PlanVersion]) -> list[datetime]:
+    instants = {p.effective_from for p in plans} | {p.effective_to for p in plans}
+    return sorted(i for i in instants if i is not None)

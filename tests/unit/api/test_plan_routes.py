@@ -100,3 +100,40 @@ def test_findings_are_computed_once(
         assert client.get(f"/api/v1/plans/{plan.id}/findings").json()["features"] == []
     assert asked == [plan.id]
     assert client.get("/api/v1/plans/nothing/findings").status_code == 404
+
+
+def test_a_scheduled_version_supersedes_only_when_its_time_comes(
+    services: Services, client: TestClient
+) -> None:
+    first = planning.create_draft(services.storage, SCHEME, cells(), at=T0)
+    assert publish(client, first, "2026-01-01").status_code == 200
+    second = planning.create_draft(services.storage, SCHEME, split(), at=T0)
+    assert publish(client, second, "2027-01-01").json()["standing"] == "scheduled"
+
+    def listed(query: str) -> list[str]:
+        plans = client.get(f"/api/v1/plans?{query}").json()["plans"]
+        return [p["id"] for p in plans]
+
+    def located() -> dict[str, Any]:
+        with services.storage.unit_of_work() as work:
+            inside = work.plans.cells(first.id).geometry.iloc[0].representative_point()
+        answer = client.get(f"/api/v1/locate?lon={inside.x}&lat={inside.y}&datum=cgcs2000")
+        plan: dict[str, Any] = answer.json()["plan"]
+        return plan
+
+    states = ("published", "superseded")
+    assert [listed(f"status={s}") for s in states] == [[first.id, second.id], []]
+    assert listed("standing=in_force") == [first.id]
+    assert listed("standing=scheduled") == [second.id]
+    assert client.get("/api/v1/plans/in-force").json()["status"] == "published"
+    assert (located()["status"], located()["standing"]) == ("published", "in_force")
+    seen = client.get("/api/v1/plans", headers={})
+    one = client.get(f"/api/v1/plans/{first.id}")
+
+    services.clock = lambda: datetime(2027, 1, 2, tzinfo=UTC)
+    services.locators.expire()  # otherwise noticed within a moment
+    assert [listed(f"status={s}") for s in states] == [[second.id], [first.id]]
+    assert located()["id"] == second.id
+    for path, before in (("/api/v1/plans", seen), (f"/api/v1/plans/{first.id}", one)):
+        again = client.get(path, headers={"If-None-Match": before.headers["etag"]})
+        assert again.status_code == 200, path

@@ -22,7 +22,7 @@ from gridsvc.errors import (
     StaleVersion,
     UnknownPlan,
 )
-from gridsvc.plan import GridScheme, PlanStatus, PlanVersion, in_force_at
+from gridsvc.plan import GridScheme, PlanStatus, PlanVersion, Standing, in_force_at
 from gridsvc.services import planning
 from gridsvc.services.ports import Storage, UnitOfWork
 from tests.databases import Forwarding
@@ -268,3 +268,19 @@ def test_instants_need_a_zone_and_a_territory_must_be_a_polygon(storage: Storage
         planning.declare_territory(
             storage, "main", shapely.Polygon([(117, 26), (118, 27), (118, 26), (117, 27)])
         )
+
+
+def test_a_version_stands_by_the_clock_and_not_by_what_followed_it(storage: Storage) -> None:
+    first = planning.publish(storage, draft(storage, cells()).id, T0, T0)
+    second = draft(storage, split(), base_id=first.id)
+    assert second.standing(T0) is None
+    planning.publish(storage, second.id, T0 + 10 * DAY, T0 + DAY)
+    now = plans(storage)
+    told = [
+        [(now[k].as_of(at).status.value, now[k].standing(at)) for k in (first.id, second.id)]
+        for at in (T0 + 9 * DAY, T0 + 10 * DAY)
+    ]
+    assert told == [
+        [("published", Standing.IN_FORCE), ("published", Standing.SCHEDULED)],
+        [("superseded", Standing.SUPERSEDED), ("published", Standing.IN_FORCE)],
+    ]
