@@ -135,6 +135,20 @@ def test_names_given_again() -> None:
     assert (twice.value.field, twice.value.count) == ("a", 3)
 
 
+def test_the_import_form_knows_its_fields(app_client: TestClient) -> None:
+    before = app_client.get("/api/v1/jobs").json()
+    for field, meant in (("map", "mapping"), ("parent-crs", "parent_crs"), ("srid", "crs")):
+        answer = app_client.post(
+            "/api/v1/imports",
+            data={"as": "points", field: "x"},
+            files={"file": ("a.csv", b"point_id\n1\n")},
+        )
+        problem = answer.json()
+        assert (answer.status_code, problem["type"]) == (422, "/problems/unknown-parameter")
+        assert (problem["field"], problem["known"][0]) == (field, meant)
+    assert app_client.get("/api/v1/jobs").json() == before
+
+
 @pytest.fixture
 def form_client() -> TestClient:
     app = FastAPI(dependencies=[Depends(only_what_is_read)])
