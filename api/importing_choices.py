@@ -47,7 +47,8 @@ class ImportChoices:
     strict_units : bool
         Refuse units that are not there instead of creating them.
     allow_unknown : bool
-        Keep kinds of points and status of cases that the catalogues do not have.
+        Keep kinds of points, status of cases, roles and sources of staff that the catalogues do
+        not have, and persons, units, points and places that are not there yet.
     """
 
     scheme: str = ""
@@ -144,7 +145,14 @@ class ImportChoices:
         exclusions: RawLayer | None = None,
     ) -> ImportOptions:
         """Return the options of the import use case."""
-        from geodata.reference import point_category_names
+        from geodata.reference import (
+            intake_channels,
+            point_category_names,
+            roles,
+            staff_sources,
+            term_names,
+            unit_kinds,
+        )
 
         return ImportOptions(
             scheme=self.scheme or settings.grid.scheme,
@@ -171,5 +179,9 @@ class ImportChoices:
             keep_exclusions=self.keep_exclusions,
             number=self.number,
             point_categories=point_category_names(),
+            roles=term_names(roles()),
+            staff_sources=term_names(staff_sources()),
+            unit_kinds=term_names(unit_kinds()),
+            channels=term_names(intake_channels()),
             allow_unknown=self.allow_unknown,
         )

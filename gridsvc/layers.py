@@ -172,6 +172,7 @@ CASES = Layer(
         Column("cell_code", "text"),
         Column("plan_id", "text"),
         Column("placement", "text"),
+        Column("derived", "text"),
         Column("reporter", "text", private=True),
         Column("phone", "text", private=True),
         *_SOURCE_PLACE,
@@ -179,7 +180,9 @@ CASES = Layer(
     "point",
     geometry_required=False,
 )
-"""Reported issues (案件). Cell and plan are those at filing time."""
+"""Reported issues (案件). Cell, plan, unit, person and deadline are those at filing time.
+``derived`` names those of the last three that no source stated, each with the rule that gave it:
+``unit_id=class:D000351, person_id=cell_leader:D000004, deadline=work_hour:4``."""
 
 UNITS = Layer(
     "units",

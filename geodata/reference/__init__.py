@@ -7,6 +7,7 @@ Tables are CSV files inside the package (see the README beside them) and are rea
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -143,6 +144,11 @@ def _terms(name: str, key: str) -> tuple[Term, ...]:
 def roles() -> tuple[Term, ...]:
     """Return the roles of persons."""
     return _terms("roles", "role")
+
+
+def term_names(terms: Iterable[Term | StaffSource]) -> dict[str, tuple[str, str]]:
+    """Return key to Chinese and English name, as imports take lists of known terms."""
+    return {t.key: (t.zh, t.en) for t in terms}
 
 
 @lru_cache(maxsize=1)

@@ -27,6 +27,7 @@ from geodata.sample.planted import (
 )
 from geodata.sample.streets import StreetNetwork
 from geodata.sample.terrain import METRIC_EPSG, Terrain, generator
+from gridsvc.cases.deadlines import deadlines
 from gridsvc.crs import STORAGE_EPSG, canonical, to_storage
 from gridsvc.datum import convert
 from gridsvc.layers import Placement
@@ -219,44 +220,6 @@ def _closing(
     voided = ~open_ & (rng.random(count) < 0.012)
     status[voided] = "voided"
     return pd.DatetimeIndex(closed.where(~open_)), status
-
-
-def deadlines(
-    reported: pd.DatetimeIndex, hours: FloatArray, clock: ObjectArray
-) -> pd.DatetimeIndex:
-    """Return deadlines: urgent clocks run on, work time is 08–12 and 14–18 on weekdays.
-
-    Holidays are not known here; the service's own calendar is the authority.
-
-    Parameters
-    ----------
-    reported : DatetimeIndex
-        Aware UTC.
-    hours : ndarray
-        Hours, 8 to a workday.
-    clock : ndarray of str
-        ``work_hour``, ``workday`` or ``urgent_hour``.
-
-    Returns
-    -------
-    DatetimeIndex
-        Aware UTC.
-    """
-    local = reported.tz_convert("Asia/Shanghai").tz_localize(None)
-    date = local.to_numpy().astype("datetime64[D]")
-    minute = local.hour.to_numpy() * 60.0 + local.minute.to_numpy()
-    worked = np.clip(minute - 480, 0, 240) + np.clip(minute - 840, 0, 240)
-    weekday = np.is_busday(date)
-    start = np.busday_offset(date, 0, roll="forward")
-    total = np.where(weekday, worked, 0.0) + np.asarray(hours, dtype=float) * 60.0
-    days = np.ceil(total / 480.0) - 1.0
-    rest = total - days * 480.0
-    day = np.busday_offset(start, days.astype("int64"))
-    clock_minute = np.where(rest <= 240.0, 480.0 + rest, 840.0 + rest - 240.0)
-    work = pd.DatetimeIndex(day.astype("datetime64[m]") + clock_minute.astype("timedelta64[m]"))
-    work = work.tz_localize("Asia/Shanghai").tz_convert("UTC")
-    urgent = reported + pd.to_timedelta(np.asarray(hours, dtype=float), unit="h")
-    return pd.DatetimeIndex(urgent.where(np.asarray(clock) == "urgent_hour", work))
 
 
 def _units(kind: ObjectArray, code: ObjectArray) -> list[str | None]:

@@ -15,10 +15,10 @@ from gridsvc.crs import STORAGE_EPSG
 from gridsvc.errors import BadOption, Fault
 from gridsvc.layers import LAYERS, Layer, Placement
 from gridsvc.services.attributes import Reading, in_contract, read_attributes, require
+from gridsvc.services.import_checks import check_rows
+from gridsvc.services.import_filing import as_filed
 from gridsvc.services.import_placement import placed_rows
-from gridsvc.services.import_references import class_codes, references, unit_ids
 from gridsvc.services.import_shapes import record_shapes, single_lines
-from gridsvc.services.import_terms import case_status, point_categories
 from gridsvc.services.ports import UnitOfWork
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
 from gridsvc.types import Progress
@@ -44,8 +44,16 @@ def read_records(
     options: ImportOptions,
     at: datetime,
     progress: Progress,
+    now: datetime,
 ) -> Records:
     """Turn a source into rows of a record layer; nothing is stored.
+
+    Parameters
+    ----------
+    at : datetime
+        Instant whose plan places rows; may be stated by a person.
+    now : datetime
+        The present: what comes after both has not happened yet.
 
     Raises
     ------
@@ -68,18 +76,7 @@ def read_records(
     if as_layer == "points":
         _default_name(reading)
     require(reading, layer, *wanted)
-    new_units = None
-    if as_layer in ("points", "staff", "cases") and "unit_id" in reading.table:
-        new_units = unit_ids(work, reading, options)
-    if as_layer == "cases" and "class_code" in reading.table:
-        class_codes(work, reading)
-    if as_layer == "cases" and "status" in reading.table:
-        case_status(reading, options)
-    if as_layer == "points" and "category" in reading.table:
-        point_categories(work, reading, options)
-    if as_layer == "visits" and "point_id" in reading.table:
-        known = work.records("points").frame()
-        references(reading, "point_id", [str(k) for k in known.index], "测评点", "evaluation point")
+    new_units = check_rows(work, reading, as_layer, options, max(now, at))
     if not options.replace:
         _existing(work, reading, layer)
     table, rows = reading.table, None
@@ -96,6 +93,9 @@ def read_records(
     if as_layer in PLACED:
         progress("place", 0.5)
         frame = placed_rows(work, frame, raw, as_layer, options, at, reading)
+        if as_layer == "cases":
+            progress("file", 0.65)
+            frame = as_filed(work, frame, reading, options)
         counts = frame["placement"].value_counts()
         placements = {kind: int(counts.get(kind, 0)) for kind in Placement.ALL}
     return Records(frame, [*raw.notes, *reading.notes], placements, new_units)

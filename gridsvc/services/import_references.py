@@ -12,21 +12,34 @@ from gridsvc.errors import Fault
 from gridsvc.layers import UNITS, normalize
 from gridsvc.services.attributes import Reading
 from gridsvc.services.fields import UNIT_ID, column_key
+from gridsvc.services.import_known import Known, kept, note_kept, unknown
 from gridsvc.services.ports import UnitOfWork
 from gridsvc.services.raw import ImportOptions, Note
 from gridsvc.ways import way
 
 
-def unit_ids(work: UnitOfWork, reading: Reading, options: ImportOptions) -> pd.DataFrame | None:
+def unit_ids(
+    work: UnitOfWork,
+    reading: Reading,
+    options: ImportOptions,
+    *,
+    must: tuple[str, str] | None = None,
+) -> pd.DataFrame | None:
     """Replace unit names by ids.
 
-    Unknown names are created as units unless refused; an unknown id is always a fault, because
-    nothing but a typing error can be meant.
+    Unknown names are created as units unless refused; an unknown id is a fault, because nothing
+    but a typing error can be meant, unless a person decided to keep it.
+
+    Parameters
+    ----------
+    must : (str, str), optional
+        Ids are faults also while there is no unit at all; what holds for rows that are kept,
+        in Chinese and English.
     """
     known = work.records("units").frame()
     shown = reading.shown("unit_id")
     by_id = column_key(shown) in {column_key(n) for n in ("unit_id", *UNIT_ID)}
-    if by_id and known.empty:
+    if by_id and known.empty and must is None:
         reading.notes.append(
             Note(
                 "尚未导入责任单位,单位编号未核对", "no units are loaded; unit ids were not checked"
@@ -36,19 +49,27 @@ def unit_ids(work: UnitOfWork, reading: Reading, options: ImportOptions) -> pd.D
     by_name = {normalize_name(str(n)): str(k) for k, n in known["name"].items()}
     ids = {str(k) for k in known.index}
     strict = by_id or options.unknown_units == "refuse"
+    labels = {str(k): str(n) for k, n in known["name"].items()}
+    there = Known("责任单位", "unit", ids, lambda: labels, layer="units")
+    stays: dict[str, int] = {}
     created: dict[str, str] = {}
     result: list[str | None] = []
     for row, value in enumerate(reading.table["unit_id"], start=1):
         text = None if value is None else str(value)
         found = text if text is None or text in ids else by_name.get(normalize_name(text))
         if text is not None and found is None:
-            if strict:
-                labels = [*ids, *map(str, known["name"])]
-                reading.faults.append(_unknown(row, shown, text, labels, "责任单位", "unit"))
+            if strict and kept(options, text):
+                found = text
+                stays[text] = stays.get(text, 0) + 1
+            elif strict:
+                reading.faults.append(
+                    unknown(reading, row, "unit_id", text, there, while_unknown=must or ("", ""))
+                )
             else:
                 found = created.setdefault(normalize_name(text), text)
         result.append(found)
     reading.table["unit_id"] = pd.Series(result, index=reading.table.index, dtype=object)
+    note_kept(reading, stays, there, must or ("", ""))
     if not created:
         return None
     names = list(created.values())
@@ -122,26 +143,5 @@ def class_codes(work: UnitOfWork, reading: Reading) -> None:
     reading.table["major_code"] = majors if told is None else majors.where(majors.notna(), told)
 
 
-def references(reading: Reading, name: str, known: list[str], zh: str, en: str) -> None:
-    """Note a fault for each value that names no known record."""
-    present = set(known)
-    for row, value in enumerate(reading.table[name], start=1):
-        if value is not None and str(value) not in present:
-            reading.faults.append(_unknown(row, reading.shown(name), str(value), known, zh, en))
-
-
 def _near(text: str, known: Iterable[str]) -> list[str]:
     return difflib.get_close_matches(text, sorted(set(known)), n=3, cutoff=0.5)
-
-
-def _unknown(row: int, name: str, text: str, known: Iterable[str], zh: str, en: str) -> Fault:
-    near = _near(text, map(str, known))
-    return Fault(
-        row,
-        name,
-        text[:80],
-        f"未知的{zh}",
-        f"unknown {en}",
-        f"相近的:{'、'.join(near)}" if near else f"请先导入{zh}或改正该值",
-        f"near ones: {', '.join(near)}" if near else f"import the {en}s first or correct the value",
-    )

@@ -1,4 +1,4 @@
-"""Values that come from short lists: kinds of points and the status of cases, by code or name."""
+"""Values that come from short lists: kinds of points, status of cases, roles; by code or name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gridsvc.codes import normalize_name
 from gridsvc.errors import Fault
 from gridsvc.services.attributes import Reading
 from gridsvc.services.ports import UnitOfWork
-from gridsvc.services.raw import ImportOptions
+from gridsvc.services.raw import ImportOptions, Note
 from gridsvc.ways import way
 
 CASE_STATUS: dict[str, tuple[str, ...]] = {
@@ -47,11 +47,56 @@ def case_status(reading: Reading, options: ImportOptions) -> None:
     _replace(reading, "status", CASE_STATUS, options, "未知的案件状态", "unknown status of a case")
 
 
+def roles(reading: Reading, options: ImportOptions) -> None:
+    """Replace names of roles by their codes; unknown ones are faults where a list is given."""
+    if "role" in reading.table and options.roles:
+        _replace(reading, "role", options.roles, options, "未知的角色", "unknown role")
+
+
+def staff_sources(reading: Reading, options: ImportOptions) -> None:
+    """Replace names of staff sources by their codes; unknown ones are faults, as for roles."""
+    if "source" in reading.table and options.staff_sources:
+        _replace(
+            reading, "source", options.staff_sources, options,
+            "未知的人员来源", "unknown source of staff",
+        )  # fmt: skip
+
+
+def replace_terms(
+    reading: Reading, name: str, known: Mapping[str, Iterable[str]], zh: str, en: str
+) -> None:
+    """Replace names by codes of a list that nothing can be added to; others are faults."""
+    if name in reading.table:
+        _replace(reading, name, known, None, zh, en)
+
+
+def outside_list(
+    reading: Reading, name: str, known: Mapping[str, Iterable[str]], zh: str, en: str
+) -> None:
+    """Replace names by codes of a list; say which values are not in it, they stay as they are."""
+    if name not in reading.table or not known:
+        return
+    codes = {_key(text): code for code, names in known.items() for text in (code, *names)}
+    values = [None if v is None else str(v) for v in reading.table[name]]
+    found = [v if v is None else codes.get(_key(v), v) for v in values]
+    reading.table[name] = pd.Series(found, index=reading.table.index, dtype=object)
+    strange = sorted({v for v in found if v is not None and v not in known})
+    if strange:
+        more_zh, more_en = ("等", " …") if len(strange) > 5 else ("", "")
+        reading.notes.append(
+            Note(
+                f"目录中没有这些{zh},按原值保留:{'、'.join(strange[:5])}{more_zh}",
+                f"the list of {en} does not have these, which stay as they are: "
+                f"{', '.join(strange[:5])}{more_en}",
+            )
+        )
+
+
 def _replace(
     reading: Reading,
     name: str,
     known: Mapping[str, Iterable[str]],
-    options: ImportOptions,
+    options: ImportOptions | None,
     zh: str,
     en: str,
 ) -> None:
@@ -63,9 +108,10 @@ def _replace(
         found = text if text is None else codes.get(_key(text))
         if text is not None and found is None:
             found = text
-            if not options.allow_unknown:
+            if options is None or not options.allow_unknown:
+                local = options is not None
                 reading.faults.append(
-                    _unknown(row, reading.shown(name), text, codes, labels, (zh, en))
+                    _unknown(row, reading.shown(name), text, codes, labels, (zh, en), local)
                 )
         result.append(found)
     reading.table[name] = pd.Series(result, index=reading.table.index, dtype=object)
@@ -82,18 +128,20 @@ def _unknown(
     codes: Mapping[str, str],
     labels: Mapping[str, str],
     problem: tuple[str, str],
+    local: bool,
 ) -> Fault:
     near = difflib.get_close_matches(_key(text), sorted(codes), n=6, cutoff=0.4)
     close = list(dict.fromkeys(labels[codes[n]] for n in near))[:3]
     shown = close or list(labels.values())
     listing_zh, listing_en = "、".join(shown), ", ".join(shown)
+    keep_zh = f";确为本地用值时用 {way('allow_unknown')}" if local else ""
+    keep_en = f"; to keep a local value use {way('allow_unknown')}" if local else ""
     return Fault(
         row,
         field,
         text[:80],
         problem[0],
         problem[1],
-        f"{'相近的' if close else '可用'}:{listing_zh};确为本地用值时用 {way('allow_unknown')}",
-        f"{'near ones' if close else 'known'}: {listing_en}; "
-        "to keep a local value use {way:allow_unknown}",
+        f"{'相近的' if close else '可用'}:{listing_zh}{keep_zh}",
+        f"{'near ones' if close else 'known'}: {listing_en}{keep_en}",
     )

@@ -142,7 +142,7 @@ def _import_records(
     batch_id: str,
     stored: bool,
 ) -> ImportReport:
-    records = read_records(work, raw, as_layer, options, options.at or now, progress)
+    records = read_records(work, raw, as_layer, options, options.at or now, progress, now)
     report = ImportReport(
         layer=as_layer,
         source=raw.source,

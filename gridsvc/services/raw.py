@@ -113,7 +113,8 @@ class ImportOptions:
     exclusions : RawLayer or None
         Registered exclusions of the plan.
     decisions : mapping
-        What a person decided about single codes: ``drop`` or ``keep``.
+        What a person decided about single codes: ``drop`` or ``keep``; ``keep`` also for ids
+        that records name and that are not known yet.
     metric_epsg : int or None
         Metric system of a new scheme; chosen from the data's centre when ``None``.
     gap_width_m : float or None
@@ -146,8 +147,13 @@ class ImportOptions:
         Issue 15-digit codes to cells that have a community but no code.
     point_categories : mapping
         Known kinds of points: code to names; without any, kinds are not checked.
+    roles, staff_sources, unit_kinds, channels : mapping
+        Known roles of persons, sources of staff, kinds of units and channels of cases, as
+        ``point_categories``; without any, they are not checked.
     allow_unknown : bool
-        Keep kinds of points and status of cases that are not known.
+        Keep kinds of points, status of cases, roles and sources of staff that are not known, and
+        what names persons, units, points and places that are not there yet; ``decisions`` with
+        ``keep`` for one such id does so for that id.
     """
 
     scheme: str = "main"
@@ -174,6 +180,10 @@ class ImportOptions:
     keep_exclusions: bool = True
     number: bool = False
     point_categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    staff_sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unit_kinds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    channels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     allow_unknown: bool = False
 
     def as_dict(self) -> Json:
