@@ -28,6 +28,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DATABASE = "gridsvc"
 DEFAULT_PORT = 54329
 SERVER_USER = "postgres"
+# Recovery after a crash, and processes of a killed server that have not noticed yet, take a while.
+PATIENCE_S = 60.0
 
 CONFIGURATION = """
 # Loopback only, no password: reachable from this machine alone.
@@ -155,8 +158,17 @@ def running_port(folder: Path) -> int | None:
         return None
     if run([str(programs() / "pg_ctl"), "-D", str(folder), "status"], quiet=True).returncode != 0:
         return None
-    lines = (folder / "postmaster.pid").read_text().splitlines()
-    return int(lines[3])
+    try:
+        lines = (folder / "postmaster.pid").read_text().splitlines()
+        return int(lines[3])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None  # it is just starting or ending
+
+
+def answers(port: int) -> bool:
+    """Return whether a server takes connections at a port."""
+    command = [str(programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    return run(command, quiet=True).returncode == 0
 
 
 def url(port: int) -> str:
@@ -172,21 +184,79 @@ def query(port: int, database: str, statement: str) -> str:
     ]).stdout.strip()  # fmt: skip
 
 
+def bring_up(folder: Path) -> int:
+    """Return the port of the cluster once it takes connections, starting it when needed.
+
+    After a crash the lock file of the dead server lies there, its number may belong to another
+    program by now, and processes that it left hold its memory until they notice. All of that
+    passes; only what lasts longer than ``PATIENCE_S`` is a failure.
+    """
+    log = folder / "server.log"
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        port = running_port(folder)
+        if port is not None and answers(port):
+            return port
+        told = f"the server at port {port} does not answer"
+        if port is None or not connectable(port):
+            remove_stale_lock(folder)
+            begun = log.stat().st_size if log.exists() else 0
+            port = free_port()
+            done = run([
+                str(programs() / "pg_ctl"), "-D", str(folder), "-w", "-t", "60",
+                "-l", str(log), "-o", f"-p {port}", "start",
+            ], quiet=True)  # fmt: skip
+            if done.returncode == 0 and answers(port):
+                return port
+            with log.open(errors="replace") as file:
+                file.seek(begun)
+                told = f"{done.stdout}{done.stderr}{file.read()}"
+            if re.search(r"lock file|still in use|Address already in use", told) is None:
+                raise Failure(f"the server does not start:\n{told}")
+        if time.monotonic() > end:
+            raise Failure(f"the server does not start:\n{told}")
+        time.sleep(0.5)
+
+
+def remove_stale_lock(folder: Path) -> None:
+    """Remove the lock file of a dead server whose number another program has got.
+
+    PostgreSQL refuses to start while any program of its user has that number. The file goes only
+    when that program is no PostgreSQL and nobody is left in the dead server's shared memory.
+    """
+    lock = folder / "postmaster.pid"
+    try:
+        lines = lock.read_text().splitlines()
+        number, memory = int(lines[0]), int(lines[6].split()[1])
+        command = (Path("/proc") / str(number) / "cmdline").read_bytes()
+        segments = Path("/proc/sysvipc/shm").read_text().splitlines()
+    except (OSError, IndexError, ValueError):
+        return  # no lock, no such program, or a file that the server itself has to judge
+    if b"postgres" in command or b"postmaster" in command:
+        return
+    names = segments[0].split()
+    for line in segments[1:]:
+        row = dict(zip(names, line.split(), strict=False))
+        if row["shmid"] == str(memory) and row["nattch"] != "0":
+            return
+    lock.unlink(missing_ok=True)
+
+
+def connectable(port: int) -> bool:
+    """Return whether anybody listens at a port: a server in recovery does, a dead one does not."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def start(folder: Path) -> int:
     """Start the cluster unless it runs; returns its port."""
     with alone(folder):
         initialise(folder)
-        port = running_port(folder)
-        if port is None:
-            port = free_port()
-            log = folder / "server.log"
-            run([
-                str(programs() / "pg_ctl"), "-D", str(folder), "-w", "-t", "60",
-                "-l", str(log), "-o", f"-p {port}", "start",
-            ])  # fmt: skip
+        port = bring_up(folder)
         if not query(port, "postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
             query(port, "postgres", f"CREATE DATABASE {DATABASE}")
-            query(port, DATABASE, "CREATE EXTENSION IF NOT EXISTS postgis")
+        query(port, DATABASE, "CREATE EXTENSION IF NOT EXISTS postgis")
     return port
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -76,6 +78,72 @@ def test_life_of_a_cluster(run: Run) -> None:
     storage.dispose()
     assert run("destroy").stdout == "destroyed\n"
     assert run("status").returncode == 3
+
+
+def postmaster(run: Run) -> int:
+    """Return the process number of the running server."""
+    folder = run("status").stdout.strip().rsplit(" in ", 1)[1]
+    return int((Path(folder) / "postmaster.pid").read_text().splitlines()[0])
+
+
+@pytest.mark.postgis
+def test_a_killed_server_starts_again_although_its_processes_live_on(run: Run) -> None:
+    url = run("start").stdout.strip()
+    begun = threading.Event()
+    lost: list[str] = []
+
+    def work() -> None:
+        # Computes without looking up: it does not notice the end of the server for seconds.
+        engine = sa.create_engine(url)
+        try:
+            with engine.connect() as connection:
+                begun.set()
+                connection.exec_driver_sql(
+                    "SELECT sum(sqrt(i)) FROM generate_series(1, 20000000) AS s(i)"
+                )
+        except sa.exc.OperationalError as error:
+            lost.append(str(error))
+        finally:
+            engine.dispose()
+
+    busy = threading.Thread(target=work)
+    busy.start()
+    assert begun.wait(60)
+    busy.join(1)
+    os.kill(postmaster(run), signal.SIGKILL)
+    again = run("start")
+    assert again.returncode == 0, again.stderr
+    engine = sa.create_engine(again.stdout.strip())
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT postgis_version()").scalar_one()
+    engine.dispose()
+    busy.join(120)
+    assert not busy.is_alive()
+
+
+@pytest.mark.postgis
+def test_the_lock_file_of_a_dead_server_that_names_a_living_program_is_overcome(
+    run: Run,
+) -> None:
+    assert run("start").returncode == 0
+    number = postmaster(run)
+    lock = Path(run("status").stdout.strip().rsplit(" in ", 1)[1]) / "postmaster.pid"
+    kept = lock.read_text()
+    assert run("stop").returncode == 0
+    # The number went to another program of the same user, as after a restart of the machine.
+    owner = lock.parent.stat()
+    program = subprocess.Popen(["sleep", "600"], user=owner.st_uid, group=owner.st_gid)
+    try:
+        lock.write_text(kept.replace(str(number), str(program.pid), 1))
+        os.chown(lock, owner.st_uid, owner.st_gid)
+        lock.chmod(0o600)
+        again = run("start")
+        assert again.returncode == 0, again.stderr
+        assert program.poll() is None
+        assert postmaster(run) != program.pid
+    finally:
+        program.kill()
+        program.wait(30)
 
 
 def test_unknown_commands_are_explained() -> None:
