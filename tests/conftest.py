@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIRED = os.environ.get("GRIDSVC_TEST_REQUIRE") == "1"
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("gridsvc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gridsvc")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -266,10 +266,12 @@ def served(
         command = [sys.executable, "-m", "tests.benchmarks.locate_server", database, str(port)]
         process = subprocess.Popen([*command, *([url] if url else [])], cwd=REPOSITORY)
         try:
-            for _ in range(200):
+            for _ in range(1200):
                 with socket.socket() as trial:
                     if trial.connect_ex(("127.0.0.1", port)) == 0:
                         break
+                if process.poll() is not None:
+                    raise RuntimeError(f"the server ended with {process.returncode}")
                 time.sleep(0.1)
             yield port, process
         finally:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "test-results"
+PATIENCE_MS = 120_000
 Size = Literal["desktop", "phone"]
 SIZES: dict[Size, tuple[int, int]] = {"desktop": (1440, 900), "phone": (390, 844)}
 
@@ -129,6 +130,8 @@ def visit(chromium: Browser) -> Iterator[Open]:
             accept_downloads=True,
         )
         contexts.append(context)
+        # A busy machine is no fault of a page.
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         seen = Visit(page)
         own = (address.split("/", 3)[0] + "//" + address.split("/", 3)[2], "data:", "blob:")
@@ -151,7 +154,7 @@ def visit(chromium: Browser) -> Iterator[Open]:
         page.goto(address, wait_until="load")
         if ready:
             # A selector, because polling an expression would need unsafe-eval.
-            page.wait_for_selector("html[data-ready=true]", state="attached", timeout=30_000)
+            page.wait_for_selector("html[data-ready=true]", state="attached", timeout=PATIENCE_MS)
         return seen
 
     yield open_page

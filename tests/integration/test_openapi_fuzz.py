@@ -32,6 +32,7 @@ UNDECLARED = st.one_of(
     st.sampled_from(["class", "category", "from", "Limit", "cell ", "lon[]", "_", "bbox-crs"]),
     st.text(min_size=1, max_size=12),
 )
+PATIENCE_S = 120.0
 NOT_MEANT = CHECKS.get_by_names(["positive_data_acceptance", "negative_data_rejection"])
 
 
@@ -76,7 +77,7 @@ def failures(schema: Any, wanted: Callable[[str], bool], examples: int) -> list[
         @effort(examples)
         @given(case=operation.as_strategy())
         def answers(case: Any) -> None:
-            case.call_and_validate(excluded_checks=NOT_MEANT)
+            case.call_and_validate(excluded_checks=NOT_MEANT, timeout=PATIENCE_S)
 
         try:
             answers()
@@ -102,7 +103,7 @@ def answered_unasked(schema: Any, examples: int) -> list[str]:
             if name in declared:  # noqa: B023
                 return
             case.query = {**(case.query or {}), name: value}
-            response = case.call_and_validate(excluded_checks=NOT_MEANT)
+            response = case.call_and_validate(excluded_checks=NOT_MEANT, timeout=PATIENCE_S)
             problem = response.json()
             if response.status_code < 400:
                 found.append(f"{operation.label}: {name!r} was passed over")  # noqa: B023
