@@ -226,7 +226,7 @@ def _density(result: HotspotResult) -> list[Document]:
             "geometry": [encoding.area(shape) for shape in bands.geometry],
             "names": [one["label"] for one in classes],
             "theme": theme,
-            "opacity": 0.35,
+            "opacity": 0.6,
             "over": True,
         }
     ]

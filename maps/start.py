@@ -98,7 +98,7 @@ _SAID = ("locate_", "import_", "job", "placement_", "case", "certificate")
 _SAID_TOO = (
     "reason", "way_out", "row", "field", "value", "cell", "community", "subdistrict", "plan",
     "effective_from", "publish", "published_from", "cancel", "next_page", "none", "reported_at",
-    "class", "status", "start_coverage", "and_more",
+    "class", "status", "start_coverage", "and_more", "earlier",
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from api.maps.pictures import (
     draw_patrol,
     draw_plan,
 )
-from api.maps.start import class_names, start_facts
+from api.maps.start import class_names, latest_cases, start_facts
 from api.maps.surroundings import KINDS, catalogue_names
 from api.problems import RequestInvalid, kind_of, problem_document, problem_responses
 from gridsvc.analysis.hotspots import Denominator
@@ -184,6 +184,21 @@ def start_locate(request: Request, services: ServicesDep) -> Response:
             problem_document(error, page_language(request), instance=PATH, speak=surfaces.page)
         )
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/start/cases", include_in_schema=False)
+def start_cases(
+    request: Request,
+    services: ServicesDep,
+    until: UntilDep = None,
+    language: LanguageQuery = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+) -> Response:
+    """List the latest cases for the start page: names beside codes, nothing personal."""
+    body = latest_cases(services, until, limit, page_language(request))
+    return Response(
+        orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"}
+    )
 
 
 @router.get(

@@ -137,7 +137,8 @@ def test_patrol_gives_gpx_and_a_printed_sheet(served: str, visit: Open, tmp_path
     (RESULTS / "patrol.pdf").write_bytes(document)
     boxes = re.findall(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)", document)
     assert len(boxes) == 3  # the map and a sheet for each of two rounds
-    assert all(abs(float(w) - 1191) < 3 and abs(float(h) - 842) < 3 for w, h in boxes)
+    sizes = [(round(float(w)), round(float(h))) for w, h in boxes]
+    assert sizes == [(1191, 842), (595, 842), (595, 842)]  # A3 for the wall, A4 for the pocket
     seen.clean()
 
 

@@ -58,3 +58,10 @@ def test_foreign_text_is_shown_as_text() -> None:
     failed = error_page(title="404", message=HOSTILE, language="en")
     assert "<img" not in failed
     assert HOSTILE in html.unescape(failed)
+
+
+def test_every_status_of_a_case_has_a_phrase() -> None:
+    from gridsvc.services.import_terms import CASE_STATUS
+    from maps.messages import MESSAGES
+
+    assert [key for key in CASE_STATUS if f"case_{key}" not in MESSAGES] == []

@@ -18,6 +18,8 @@ export interface Shown {
   found?: () => Found[];
   /** Go to the feature of a code; false where there is none. */
   open?: (code: string) => boolean;
+  /** Whether any of it is drawn now. */
+  drawn?: () => boolean;
 }
 
 export function points(context: Context, overlay: PointOverlay): Shown {
@@ -82,6 +84,7 @@ export function points(context: Context, overlay: PointOverlay): Shown {
   const places = new Map(overlay.codes.map((code, i) => [code, i]));
   return {
     layer: group,
+    drawn: () => group.getLayers().length > 0,
     open: (code) => {
       const i = places.get(code);
       if (i !== undefined) go(i);

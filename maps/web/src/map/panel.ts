@@ -98,7 +98,13 @@ function legend(context: Context, parts: Parts): HTMLElement {
     const theme = part.theme?.();
     if (!theme || !map.hasLayer(part.layer)) continue;
     const kind = overlay.type === "areas" ? "areas" : "points";
-    blocks.push(legendOf(words, theme, kind, context.patterns));
+    const block = legendOf(words, theme, kind, context.patterns);
+    if (overlay.type === "points" && overlay.below !== undefined) {
+      // A sign that is not on the map is not explained on paper.
+      if (!part.drawn?.()) block.classList.add("is-unseen");
+      block.append(h("p", { class: "gs-hint" }, words.say("zoom_in_below", { n: overlay.below })));
+    }
+    blocks.push(block);
     if (theme.far && map.getZoom() < CLOSE) {
       blocks.push(h("p", { class: "gs-hint" }, words.text(theme.far_note)));
     }

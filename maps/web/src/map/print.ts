@@ -18,7 +18,7 @@ export function north(): HTMLElement {
 }
 
 function roundSheet(context: Context, round: Round): HTMLElement {
-  const { words } = context;
+  const { words, payload } = context;
   const number = h("span", { class: "gs-stop" }, String(round.number));
   number.style.background = round.color;
   const stops = round.stops.map((stop) =>
@@ -38,8 +38,9 @@ function roundSheet(context: Context, round: Round): HTMLElement {
       h("td", { class: "gs-num" }, words.text(turn.length))));
   const head = (...keys: string[]) =>
     h("thead", null, h("tr", null, ...keys.map((key) => h("th", null, words.say(key)))));
-  return h("article", { class: "gs-sheet" },
+  return h("article", { class: "gs-sheet gs-round-sheet" },
     h("h2", null, number, ` ${words.text(round.title)}`),
+    h("p", null, words.text(payload.question)),
     h("p", null, [round.person, words.text(round.window), words.text(round.length),
       words.text(round.duration), `${words.say("start")}: ${round.start_name}`]
       .filter(Boolean).join(" · ")),
@@ -51,7 +52,10 @@ function roundSheet(context: Context, round: Round): HTMLElement {
         ? h("div", { class: "gs-turns" },
             h("table", null, head("order", "turn", "street", "length"),
               h("tbody", null, ...turns)))
-        : null));
+        : null),
+    // The sheet is carried without its map: it says itself what it was made from.
+    h("p", { class: "gs-made-from" }, payload.facts
+      .map(({ label, value }) => `${words.text(label)}: ${words.text(value)}`).join(" · ")));
 }
 
 /** The lists of the panel on pages of their own, which break between rows. */

@@ -31,6 +31,10 @@ function rowsOf(answer: Json, roles: Record<string, string>): [string, string][]
     const who = holders.map((one) => one.name ?? one.unit_name ?? one.person_id ?? one.unit_id);
     rows.push([roles[role] ?? role, who.join("、")]);
   }
+  for (const nobody of answer.unknown_holders as Json[]) {
+    const said = language === "zh" ? nobody.reason_zh : nobody.reason_en;
+    rows.push([roles[nobody.role] ?? nobody.role, said]);
+  }
   if (answer.responsible_unit?.name) rows.push([say("locate_unit"), answer.responsible_unit.name]);
   rows.push([say("locate_boundary"), metres(answer.boundary_distance_m)]);
   for (const near of answer.neighbours as (Named & { distance_m: number })[]) {

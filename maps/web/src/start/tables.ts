@@ -11,13 +11,20 @@ const known = (key: string, value: unknown): string => {
   return found === `${key}_${value}` ? String(value ?? "—") : found;
 };
 
+/** A name with its code beside it, for those who go by codes. */
+function named(name: string | null, code: string | null): Node {
+  const code_ = h("span", { class: "code-beside" }, name && code ? code : "");
+  return h("span", null, name ?? code ?? "—", " ", code_);
+}
+
 function cases(answer: Json): HTMLElement {
   return table(
     [say("reported_at"), say("case"), say("class"), say("status"), say("cell"), say("locate_unit")],
     (answer.rows as Json[]).map((one) => [
-      moment(one.reported_at), String(one.title ?? one.case_id), String(one.class_code ?? "—"),
-      known("case", one.status), String(one.cell_code ?? known("placement", one.placement)),
-      String(one.unit_id ?? "—"),
+      moment(one.reported_at), String(one.title ?? one.case_id), named(one.class_name, one.class_code),
+      known("case", one.status),
+      one.cell_code ? named(one.cell_name, one.cell_code) : known("placement", one.placement),
+      String(one.unit_name ?? one.unit_id ?? "—"),
     ]));
 }
 
@@ -37,7 +44,7 @@ export function tables(links: Iterable<HTMLAnchorElement>, output: HTMLElement):
       if (!ok) return showProblem(output, answer);
       const none = !(answer.rows ?? answer.jobs)?.length;
       const next = ((answer.links ?? []) as Json[]).find((one) => one.rel === "next");
-      const more = next ? h("button", { type: "button", class: "quiet" }, say("next_page")) : null;
+      const more = next ? h("button", { type: "button", class: "quiet" }, say(kind === "cases" ? "earlier" : "next_page")) : null;
       more?.addEventListener("click", () => void open(title, kind, String(next!.href)));
       output.dataset.kind = "table";
       output.replaceChildren(
@@ -53,7 +60,8 @@ export function tables(links: Iterable<HTMLAnchorElement>, output: HTMLElement):
   for (const link of links) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      void open(link.querySelector("b")?.textContent ?? "", link.dataset.table!, link.href);
+      void open(link.querySelector("b")?.textContent ?? "", link.dataset.table!,
+        link.dataset.source ?? link.href);
     });
   }
 }
