@@ -13,9 +13,9 @@ import pytest
 import shapely
 
 from geodata.sample import SampleCity, build_city
-from geodata.sample.reports import deadlines
 from geodata.sample.terrain import polygon_of
 from gridsvc.analysis import find_hotspots
+from gridsvc.cases.deadlines import deadlines
 from gridsvc.codes import CellCode
 from gridsvc.crs import canonical_geometry, to_metric
 from gridsvc.layers import LAYERS, Placement, normalize
