@@ -159,6 +159,9 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
             f"{p['name'] or p['unit_name'] or '—'} ({_via(p['via'], zh)})" for p in people
         )
         lines.append(f"{_role_name(role, zh):<10} {names}")
+    for nobody in answer["unknown_holders"]:
+        said = nobody["reason_zh"] if zh else nobody["reason_en"]
+        lines.append(f"{_role_name(nobody['role'], zh):<10} {said}")
     unit = answer["responsible_unit"]
     reason = unit["reason_zh"] if zh else unit["reason_en"]
     lines.append(line("责任单位", "unit", f"{unit['name'] or '—'} ({reason})"))

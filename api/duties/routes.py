@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.dependencies import BoxDep, InstantDep, LanguageDep, PlanDep, ServicesDep, filters
 from api.duties.places import located, within
-from api.duties.schemas import GapsView, ResponsibleView, responsible_view
+from api.duties.schemas import GapsView, ResponsibleView, responsible_view, unknown_views
 from api.geojson import (
     CSV,
     GEOJSON,
@@ -31,7 +31,7 @@ from api.records import (
     one_answer,
     rows_of,
 )
-from gridsvc.duties.book import doubles, duties_in_force, vacancies
+from gridsvc.duties.book import DutyBook, doubles, duties_in_force, vacancies
 from gridsvc.errors import (
     InputError,
     NoPlanInForce,
@@ -178,6 +178,7 @@ def list_gaps(
     services: ServicesDep,
     plan: PlanDep,
     at: InstantDep,
+    language: LanguageDep,
     role: Annotated[list[str], Query(description="Required roles; may be repeated.")],
     sole: Annotated[
         list[str] | None, Query(description="Roles one person holds; the required ones if empty.")
@@ -194,6 +195,8 @@ def list_gaps(
             frame = with_chain(points, cells).rename_axis(POINTS.key)
     vacant = vacancies(frame, duties, at, role)
     double = doubles(frame, duties, at, sole or role)
+    unknown = DutyBook.from_frame(services.responsibility.unknown_duties(), at).all()
+    asked = {*role, *(sole or ())}
     return GapsView(
         plan_id=plan.id,
         at=at,
@@ -201,6 +204,7 @@ def list_gaps(
         cells=len(frame),
         vacancies=_rows(vacant, of),
         doubles=_rows(double, of),
+        unknown_holders=unknown_views([a for a in unknown if a.duty.role in asked], language),
     )
 
 

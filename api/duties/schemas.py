@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
+from gridsvc.duties.book import Assignment
+from gridsvc.duties.standing import unknown_holders
 from gridsvc.errors import Language
 from gridsvc.services.responsibility import Responsible
 
@@ -24,6 +27,18 @@ class PersonInRole(BaseModel):
     duty_id: str
     valid_from: datetime
     valid_to: datetime | None
+
+
+class UnknownHolder(BaseModel):
+    """A duty whose person or unit is not there: nobody holds the role by it."""
+
+    role: str
+    person_id: str | None
+    unit_id: str | None
+    via: str
+    target_code: str
+    duty_id: str
+    reason: str
 
 
 class ResponsibleUnit(BaseModel):
@@ -50,11 +65,16 @@ class ResponsibleView(BaseModel):
     deadline_hours: float | None
     clock: str | None
     persons: list[PersonInRole]
+    unknown_holders: list[UnknownHolder]
     responsible_unit: ResponsibleUnit
 
 
 class GapsView(BaseModel):
-    """Required roles nobody holds, and sole roles held more than once."""
+    """Required roles nobody holds, and sole roles held more than once.
+
+    `unknown_holders` are duties in force for these roles whose person or unit is not there; they
+    do not count.
+    """
 
     plan_id: str
     at: datetime
@@ -62,6 +82,18 @@ class GapsView(BaseModel):
     cells: int
     vacancies: list[dict[str, Any]]
     doubles: list[dict[str, Any]]
+    unknown_holders: list[UnknownHolder]
+
+
+def unknown_views(assignments: Iterable[Assignment], language: Language) -> list[UnknownHolder]:
+    """Return duties of nobody known with the reason in one language."""
+    return [
+        UnknownHolder(
+            **{k: v for k, v in row.items() if not k.startswith("reason_")},
+            reason=row[f"reason_{language}"],
+        )
+        for row in unknown_holders(assignments)
+    ]
 
 
 def responsible_view(found: Responsible, plan_id: str, language: Language) -> ResponsibleView:
@@ -98,6 +130,7 @@ def responsible_view(found: Responsible, plan_id: str, language: Language) -> Re
         deadline_hours=None if cls is None else cls.deadline_hours,
         clock=None if cls is None else cls.clock,
         persons=persons,
+        unknown_holders=unknown_views(found.unknown, language),
         responsible_unit=ResponsibleUnit(
             unit_id=found.unit.unit_id,
             name=found.units.get(found.unit.unit_id or ""),

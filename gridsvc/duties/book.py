@@ -134,6 +134,11 @@ class DutyBook:
     def __len__(self) -> int:
         return sum(map(len, self._by_target.values()))
 
+    def all(self) -> tuple[Assignment, ...]:
+        """Return every duty at its own target, ordered by target, role and id."""
+        pairs = sorted(self._by_target.items())
+        return tuple(Assignment(duty, kind) for (kind, _), found in pairs for duty in found)
+
     def of(self, kind: str, code: str) -> tuple[Duty, ...]:
         """Return the duties bound to exactly this target, ordered by role and id."""
         return self._by_target.get((kind, code), ())

@@ -22,6 +22,7 @@ import shapely
 from gridsvc.cases.catalogue import CaseClass, Catalogue
 from gridsvc.duties.book import Assignment, DutyBook, Place
 from gridsvc.duties.routing import UnitRouter
+from gridsvc.duties.standing import of_nobody, unknown_holders
 from gridsvc.errors import OutsideCoverage
 from gridsvc.locate import Locator
 from gridsvc.locate.nearest import NearestPoints
@@ -38,10 +39,14 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What storage holds of persons, units, classes and points at one stamp."""
+    """What storage holds of persons, units, classes and points at one stamp.
+
+    ``unknown`` are duties whose person or unit is not there: nobody holds a role by them.
+    """
 
     stamp: str
     duties: pd.DataFrame
+    unknown: pd.DataFrame
     units: dict[str, Json]
     unit_frame: pd.DataFrame
     persons: dict[str, Json]
@@ -61,9 +66,11 @@ class Records:
         there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
         lon, lat = shapely.get_x(geometry[there]), shapely.get_y(geometry[there])
         instants = pd.concat([duties["valid_from"], duties["valid_to"]]).dropna()
+        strange = of_nobody(duties, set(map(str, staff.index)), set(map(str, units.index)))
         return cls(
             stamp=stamp,
-            duties=duties,
+            duties=duties[~strange],
+            unknown=duties[strange],
             units=_plain(units, ["name", "kind"], "unit_id"),
             unit_frame=units,
             persons=_plain(staff, ["name", "unit_id"], "person_id"),
@@ -108,6 +115,7 @@ class Snapshot:
         self.memo: dict[Any, Any] = {}
         self._city = city
         self._book = DutyBook.from_frame(records.duties, at)
+        self._unknown = DutyBook.from_frame(records.unknown, at)
         self._router = UnitRouter(records.unit_frame, records.catalogue, self._book)
         columns = (
             "name", "kind", "community_code", "community_name", "subdistrict_code",
@@ -164,6 +172,7 @@ class Snapshot:
             "cell": {"code": code, "name": row["name"], "kind": row["kind"]},
             "chain": chain,
             "persons": self._persons(self._book.reaching(place, class_codes=codes)),
+            "unknown_holders": unknown_holders(self._unknown.reaching(place, class_codes=codes)),
             "responsible_unit": {
                 **(unit or {"unit_id": None, "name": None, "kind": None}),
                 "rule": choice.rule,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import geopandas as gpd
@@ -10,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from gridsvc.analysis.coverage import coverage
-from gridsvc.analysis.coverage_people import DEFAULT_ROLES
+from gridsvc.analysis.coverage_people import DEFAULT_ROLES, duties_valid
 from gridsvc.analysis.hotspots import count_by_cell
 from gridsvc.analysis.results import CoverageResult
+from gridsvc.duties.book import holders
+from gridsvc.duties.standing import of_nobody
 from gridsvc.plan.version import PlanVersion
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage
@@ -41,13 +44,23 @@ def plan_coverage(
         Aware instant for duties and visits.
     required_roles, sole_roles, known_at
         As in ``gridsvc.analysis.coverage``.
+
+    Returns
+    -------
+    CoverageResult
+        Duties whose person or unit is not there hold no role: ``summary["duties"]`` counts them
+        as ``unknown_holders``, and ``unknown_holder`` of ``vacant_cells`` names who stands there.
     """
     with storage.unit_of_work() as work:
         cells = work.plans.cells(plan.id)
         scheme = work.plans.scheme(plan.scheme_id)
         points = gpd.GeoDataFrame(work.records("points").frame())
-        duties, visits = work.records("duties").frame(), work.records("visits").frame()
-        return coverage(
+        stored, visits = work.records("duties").frame(), work.records("visits").frame()
+        staff = {str(k) for k in work.records("staff").frame().index}
+        units = {str(k) for k in work.records("units").frame().index}
+        strange = of_nobody(stored, staff, units)
+        duties, unknown = stored[~strange], stored[strange]
+        result = coverage(
             cells,
             placed_points(points, plan, locators),
             duties,
@@ -63,12 +76,35 @@ def plan_coverage(
             known_at=known_at,
             metric_epsg=scheme.metric_epsg,
             loaded={
-                "duties": len(duties) > 0,
+                "duties": len(stored) > 0,
                 "visits": len(visits) > 0,
-                "staff": work.records("staff").count() > 0,
+                "staff": len(staff) > 0,
             },
             timezone=scheme.timezone,
         )
+        return _told(result, unknown, known_at)
+
+
+def _told(
+    result: CoverageResult, unknown: pd.DataFrame, known_at: datetime | None
+) -> CoverageResult:
+    """Return the result with what it left out: duties of nobody known, and where they were."""
+    at = result.as_of
+    cells = result.cells[["community_code", "subdistrict_code"]]
+    named = holders(cells, duties_valid(unknown, at, known_at=known_at), at)
+    ids = named["person_id"].where(named["person_id"].notna(), named["unit_id"])
+    claims = named.assign(holder=ids).groupby(["key", "role"])["holder"].agg(", ".join).to_dict()
+    pairs = zip(result.vacant_cells["cell_code"], result.vacant_cells["role"], strict=True)
+    claimed = pd.array([claims.get(pair) for pair in pairs], dtype="str")
+    figures = {
+        **result.summary["duties"],
+        "unknown_holders": len(duties_valid(unknown, at, known_at=known_at)),
+    }
+    return replace(
+        result,
+        vacant_cells=result.vacant_cells.assign(unknown_holder=claimed),
+        summary={**result.summary, "duties": figures},
+    )
 
 
 def placed_points(

@@ -196,12 +196,13 @@ def _people(
         where={"role": list(INSPECTOR_ROLES), "target_kind": "cell"}
     )
     valid = duties_valid(duties, at)
-    here = valid[valid["target_code"].isin(cells.index) & valid["person_id"].notna()]
+    staff: pd.Series = work.records("staff").frame()["name"]
+    # Who is not among the staff holds no role and walks no round.
+    here = valid[valid["target_code"].isin(cells.index) & valid["person_id"].isin(staff.index)]
     ranked = here.assign(rank=here["role"].map(INSPECTOR_ROLES.index)).sort_values(
         ["rank", "person_id"]
     )
     ids = ranked["person_id"].drop_duplicates().tolist()[: max(inspectors, 0)]
-    staff: pd.Series = work.records("staff").frame()["name"] if ids else pd.Series(dtype="str")
     people: list[Inspector] = [(i, staff.get(i)) for i in ids]
     return people + [(None, None)] * (inspectors - len(people))
 

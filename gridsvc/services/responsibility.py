@@ -12,6 +12,7 @@ import pandas as pd
 from gridsvc.cases.catalogue import CaseClass, Catalogue
 from gridsvc.duties.book import Assignment, DutyBook, Place
 from gridsvc.duties.routing import UnitChoice, UnitRouter
+from gridsvc.duties.standing import of_nobody
 from gridsvc.errors import UnknownCell
 from gridsvc.services.ports import Storage
 
@@ -21,7 +22,8 @@ class Responsible:
     """Persons by role and the responsible unit at one place and instant.
 
     ``persons`` maps person ids to name and unit; ``units`` maps unit ids to names. Both hold what
-    the assignments and the choice name, and no phone numbers.
+    the assignments and the choice name, and no phone numbers. ``unknown`` are duties that reach
+    the place and whose person or unit is not there: nobody holds a role by them.
     """
 
     place: Place
@@ -31,12 +33,14 @@ class Responsible:
     unit: UnitChoice
     persons: dict[str, dict[str, Any]]
     units: dict[str, str]
+    unknown: tuple[Assignment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     stamp: str
     duties: pd.DataFrame
+    unknown: pd.DataFrame
     units: pd.DataFrame
     persons: dict[str, dict[str, Any]]
     unit_names: dict[str, str]
@@ -61,8 +65,12 @@ class ResponsibilityService:
         return self._current().catalogue
 
     def duties(self) -> pd.DataFrame:
-        """Return all duties (contract DUTIES); not to be changed."""
+        """Return the duties by which somebody holds a role (contract DUTIES); not to be changed."""
         return self._current().duties
+
+    def unknown_duties(self) -> pd.DataFrame:
+        """Return the duties whose person or unit is not there; nobody holds a role by them."""
+        return self._current().unknown
 
     def book(self, at: datetime) -> DutyBook:
         """Return the duties in force at an instant."""
@@ -110,6 +118,7 @@ class ResponsibilityService:
             units={
                 u: now.unit_names[u] for u in sorted(filter(None, bodies)) if u in now.unit_names
             },
+            unknown=DutyBook.from_frame(now.unknown, at).reaching(place, class_codes=codes),
         )
 
     def _current(self) -> _Snapshot:
@@ -125,11 +134,13 @@ class ResponsibilityService:
             units = work.records("units").frame()
             staff = work.records("staff").frame()
             classes = work.records("classes").frame()
+        strange = of_nobody(duties, set(map(str, staff.index)), set(map(str, units.index)))
         plain = pd.DataFrame(staff)[["name", "source", "unit_id"]].astype(object)
         plain = plain.where(plain.notna(), None)
         return _Snapshot(
             stamp=stamp,
-            duties=duties,
+            duties=duties[~strange],
+            unknown=duties[strange],
             units=units,
             persons={
                 str(k): {str(name): value for name, value in row.items()}
