@@ -361,7 +361,7 @@ MAPS: dict[str, tuple[str, str]] = {
     "status_draft": ("草稿", "draft"),
     "status_in_review": ("审查中", "in review"),
     "status_published": ("已发布", "published"),
-    "status_scheduled": ("已发布,待生效", "published, not yet in force"),
+    "status_scheduled": ("已发布，待生效", "published, not yet in force"),
     "status_in_force": ("生效中", "in force"),
     "status_superseded": ("已被取代", "superseded"),
     "status_discarded": ("已作废", "discarded"),

@@ -94,7 +94,7 @@ LAYERS = (
     "points", "visits", "classes", "cases", "facilities", "network",
 )  # fmt: skip
 """What a file may be, in the order in which a city is set up."""
-_SAID = ("locate_", "import_", "job", "placement_", "case", "certificate")
+_SAID = ("locate_", "import_", "job", "stage_", "layer_", "placement_", "case", "certificate")
 _SAID_TOO = (
     "reason", "way_out", "row", "field", "value", "cell", "community", "subdistrict", "plan",
     "effective_from", "publish", "published_from", "cancel", "next_page", "none", "reported_at",

@@ -201,6 +201,9 @@ def test_gpx_read_by_gdal_keeps_the_order_that_is_shown(
 def test_a_database_without_anything_leads_to_the_first_import(empty: str, visit: Open) -> None:
     seen = visit(empty + "/", ready=False)
     assert "还没有生效的网格方案" in seen.page.inner_text("[role=status]")
+    assert seen.page.locator("a[href='#plans']").count() == 0
+    seen.page.click("a >> text=在本页导入网格边界")
+    assert seen.page.url.endswith("#import")
     seen.page.click("a[data-table=cases]")
     seen.page.wait_for_selector("#sheet:not([hidden])")
     assert "无" in seen.page.inner_text("#sheet")
@@ -252,7 +255,8 @@ def test_a_running_import_can_be_cancelled_in_the_browser(
     seen.page.set_input_files("#import input[name=file]", str(path))
     seen.page.click("#import button[type=submit]")
     seen.page.wait_for_selector("#report progress", timeout=60_000)
-    seen.page.locator("#report .stage", has_text="进行中").wait_for(timeout=60_000)
+    seen.page.locator("#report .stage", has_text="进行中 修复边界").wait_for(timeout=60_000)
+    assert "cells.geojson → 网格" in seen.page.inner_text("#report")
     seen.shot("import-running")
     seen.page.click("#report button.quiet")
     seen.page.wait_for_selector("#report[data-kind=note]", timeout=60_000)

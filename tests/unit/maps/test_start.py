@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,3 +66,13 @@ def test_every_status_of_a_case_has_a_phrase() -> None:
     from maps.messages import MESSAGES
 
     assert [key for key in CASE_STATUS if f"case_{key}" not in MESSAGES] == []
+
+
+def test_every_stage_of_a_job_has_a_phrase() -> None:
+    from maps.messages import MESSAGES
+
+    root = Path(__file__).resolve().parents[3] / "gridsvc"
+    call = re.compile(r'(?:progress|report|tell|step)\(\s*"([a-z_]+)",')
+    told = {stage for path in root.rglob("*.py") for stage in call.findall(path.read_text("utf-8"))}
+    assert {"clean", "certify", "store"} <= told
+    assert [stage for stage in sorted(told) if f"stage_{stage}" not in MESSAGES] == []

@@ -76,3 +76,17 @@ export function moment(text: string | null | undefined): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +
     `${two(at.getHours())}:${two(at.getMinutes())}`;
 }
+
+const phrase = (key: string, otherwise: string): string => {
+  const found = say(key);
+  return found === key ? otherwise : found;
+};
+
+/** What a job is doing, in the page's language. */
+export const stageOf = (stage: string): string => phrase(`stage_${stage}`, stage);
+
+/** "cells.zip → cells" with the layer by its name. */
+export function titleOf(title: unknown): string {
+  const [file, layer] = String(title).split(" → ");
+  return layer ? `${file} → ${phrase(`layer_${layer}`, layer)}` : file;
+}

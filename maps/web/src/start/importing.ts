@@ -1,5 +1,7 @@
 // The planner's form: a file in, its report out; then the draft plan can be published.
-import { failed, h, headers, language, moment, say, show, showProblem, type Json } from "./dom";
+import {
+  failed, h, headers, language, moment, say, show, showProblem, stageOf, titleOf, type Json,
+} from "./dom";
 
 const OVER = ["done", "failed", "cancelled"];
 
@@ -122,10 +124,10 @@ export function importing(form: HTMLFormElement, output: HTMLElement): void {
         cancel.disabled = true;
         await fetch(job.links.self, { method: "DELETE", headers });
       });
-      show(output, "wait", String(job.title), [], bar, stage, cancel);
+      show(output, "wait", titleOf(job.title), [], bar, stage, cancel);
       const told = (now: Json) => {
         bar.value = now.progress;
-        stage.textContent = `${say(`job_${now.state}`)} ${now.stage} ${Math.round(now.progress * 100)} %`;
+        stage.textContent = `${say(`job_${now.state}`)} ${stageOf(now.stage)} ${Math.round(now.progress * 100)} %`;
       };
       told(job);
       const end = await follow(job, told);

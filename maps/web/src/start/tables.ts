@@ -1,5 +1,5 @@
 // Cases and jobs as small tables in the page, where a link would only lead to JSON.
-import { failed, h, headers, moment, say, showProblem, table, type Json } from "./dom";
+import { failed, h, headers, moment, say, showProblem, table, titleOf, type Json } from "./dom";
 
 async function ask(address: string): Promise<{ ok: boolean; answer: Json }> {
   const response = await fetch(address, { headers });
@@ -32,7 +32,7 @@ function jobs(answer: Json): HTMLElement {
   return table(
     [say("job"), say("status"), say("job_begun"), say("job_ended")],
     (answer.jobs as Json[]).map((one) => [
-      String(one.title), `${known("job", one.state)} ${Math.round(one.progress * 100)} %`,
+      titleOf(one.title), `${known("job", one.state)} ${Math.round(one.progress * 100)} %`,
       moment(one.created_at), moment(one.finished_at),
     ]));
 }
