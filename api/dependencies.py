@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request
 
 from api.bootstrap import Services
 from api.languages import language_of as _language_of
-from gridsvc.errors import InputError, Language
+from gridsvc.errors import InputError, Language, NoPlanInForce
 from gridsvc.plan.version import PlanVersion
 from gridsvc.types import BoundingBox
 from gridsvc.ways import way
@@ -208,6 +208,14 @@ def plan(
         with services.storage.unit_of_work() as work:
             return work.plans.get(plan)
     return services.locators.plan_at(at)
+
+
+def plan_or_none(services: Services, at: datetime) -> PlanVersion | None:
+    """Return the plan in force at an instant, ``None`` where none is."""
+    try:
+        return services.locators.plan_at(at)
+    except NoPlanInForce:
+        return None
 
 
 BoxDep = Annotated[BoundingBox | None, Depends(bbox)]

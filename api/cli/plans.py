@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from api.cli.options import instant
 from api.cli.state import emit, progress, state_of
-from gridsvc.errors import BadOption, NothingToWorkOn
+from gridsvc.errors import BadOption, NoPlanInForce, NothingToWorkOn
 from gridsvc.phrases import STATE, phrase
+from gridsvc.plan.version import PlanVersion
+
+if TYPE_CHECKING:
+    from api.bootstrap import Services
+    from gridsvc.services.ports import UnitOfWork
 
 
 def register(app: typer.Typer) -> None:
@@ -161,6 +166,7 @@ def export_command(
     from geodata.export import write_layer
     from gridsvc.services import planning
     from gridsvc.services.exporting import require_rows
+    from gridsvc.services.placing import PLACED_LAYERS, in_plan
 
     services = open_services()
     try:
@@ -177,6 +183,8 @@ def export_command(
                 frame = work.batches.log(batch or _batch_of_repairs(work, plan))
             else:
                 frame = _records(work, layer)
+                if layer in PLACED_LAYERS:
+                    frame = in_plan(frame, _plan_of(services, work, plan), services.locators.of)
     finally:
         services.close()
     if layer != "repairs":
@@ -210,6 +218,16 @@ def _batch_of_repairs(work: Any, plan_id: str) -> str:
             reason_en="there is no import; import cells first ({way:as=cells})",
         )
     return batches[0]
+
+
+def _plan_of(services: Services, work: UnitOfWork, plan_id: str) -> PlanVersion | None:
+    """Return the plan that was named, else the one in force."""
+    if plan_id:
+        return work.plans.get(plan_id)
+    try:
+        return services.locators.plan_at(services.clock())
+    except NoPlanInForce:
+        return None
 
 
 def _records(work: Any, layer: str) -> Any:

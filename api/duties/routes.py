@@ -42,6 +42,7 @@ from gridsvc.errors import (
 )
 from gridsvc.layers import DUTIES, POINTS
 from gridsvc.services.joining import with_chain
+from gridsvc.services.placing import in_plan
 
 router = APIRouter(prefix="/api/v1/duties", tags=["duties 责任"])
 
@@ -157,7 +158,9 @@ def who_is_responsible(
     """Return persons by role and the responsible unit, with the rule that chose it."""
     if point is not None:
         with services.storage.unit_of_work() as work:
-            row = work.records("points").get(point)
+            work.records("points").get(point)
+            named = work.records("points").frame(where={POINTS.key: point})
+        row = in_plan(named, plan, services.locators.of).iloc[0]
         if cell is None and not pd.isna(row["cell_code"]):
             cell = str(row["cell_code"])
         if cell is None:
@@ -191,7 +194,8 @@ def list_gaps(
         cells = work.plans.cells(plan.id)
         frame: pd.DataFrame = cells
         if of == "points":
-            points = work.records("points").frame()
+            stored = work.records("points").frame()
+            points = in_plan(stored, plan, services.locators.of)
             frame = with_chain(points, cells).rename_axis(POINTS.key)
     vacant = vacancies(frame, duties, at, role)
     double = doubles(frame, duties, at, sole or role)

@@ -21,7 +21,9 @@ from api.problems import problem_responses
 from geodata.export import write_layer
 from gridsvc.errors import InputError, NoPlanInForce, UnknownPlan
 from gridsvc.layers import LAYERS, PLAN_LAYERS
+from gridsvc.plan.version import PlanVersion
 from gridsvc.services.exporting import NothingToExport, require_rows
+from gridsvc.services.placing import PLACED_LAYERS, in_plan
 from gridsvc.services.ports import UnitOfWork
 from gridsvc.services.repairs import repairs_of_plan
 
@@ -75,8 +77,8 @@ def export_layer(
     plan: Annotated[
         str | None,
         Query(
-            description="Plan version of cells, areas, exclusions, repairs; "
-            "by default the one in force."
+            description="Plan version of cells, areas, exclusions, repairs, and of the cells "
+            "of points, staff, facilities; by default the one in force."
         ),
     ] = None,
     file_format: Annotated[FileFormat, Query(alias="format")] = "gpkg",
@@ -87,20 +89,26 @@ def export_layer(
     """Return a whole layer; cells, areas, exclusions and repairs are those of the plan.
 
     Repairs are the log of the import that the plan came from: ground, lines and nodes in one
-    layer, which a shapefile cannot hold. All other layers belong to no plan and can be had before
-    one is in force.
+    layer, which a shapefile cannot hold. Points, staff and facilities are in the cells of the plan,
+    by default the one in force at `at`. They and all other layers can be had before one is.
     """
     contract = REPAIRS if layer == "repairs" else LAYERS[layer]
     if contract.geometry is None and file_format not in ("csv", "xlsx", "parquet"):
         raise NoGeometry(layer=layer)
-    drawn = layer in (*PLAN_LAYERS, "repairs")
-    plan_id = dependencies.plan(services, at, plan).id if drawn else ""
+    found: PlanVersion | None = None
+    if plan or layer in (*PLAN_LAYERS, "repairs"):
+        found = dependencies.plan(services, at, plan)
+    elif layer in PLACED_LAYERS:
+        found = dependencies.plan_or_none(services, at)
+    plan_id = "" if found is None else found.id
     etag = request_etag(request, services.storage.version_stamp(), plan_id)
     known = not_modified(request, etag)
     if known is not None:
         return known
     with services.storage.unit_of_work() as work:
         frame = _frame(work, layer, plan_id)
+    if layer in PLACED_LAYERS:
+        frame = in_plan(frame, found, services.locators.of)
     require_rows(frame, layer)
     public = frame.drop(columns=[c.name for c in contract.columns if c.private])
     folder = Path(tempfile.mkdtemp(prefix="gridsvc-export-"))

@@ -16,6 +16,7 @@ from api.dependencies import (
     UntilDep,
     UnvisitedDep,
     filters,
+    plan_or_none,
     require_span,
 )
 from api.pagination import PageDep
@@ -29,10 +30,10 @@ from api.records import (
     one_answer,
     page_answer,
 )
-from api.spatial_filters import IN_COMMUNITY, frame_in_community, version_part
 from gridsvc.errors import NotFoundError
 from gridsvc.layers import POINTS, VISITS
 from gridsvc.points import last_visits
+from gridsvc.services.placing import in_plan, rows_in_plan
 from gridsvc.types import Period
 
 router = APIRouter(prefix="/api/v1/points", tags=["points 测评点位"])
@@ -75,7 +76,7 @@ def list_points(
     until: UntilDep = None,
     unvisited: UnvisitedDep = None,
     cell: Annotated[str | None, Query(description="Cell code.")] = None,
-    community: Annotated[str | None, Query(description=IN_COMMUNITY)] = None,
+    community: Annotated[str | None, Query(description="Community code.")] = None,
     category: Annotated[list[str] | None, Query(description="Categories; repeatable.")] = None,
     placement: Annotated[
         Literal["placed", "on_border", "outside", "no_coordinates", "invalid_coordinates"] | None,
@@ -86,6 +87,9 @@ def list_points(
 ) -> Response:
     """List evaluation points ordered by id, unplaced ones with their reason.
 
+    Cells, communities and placements, shown and filtered, are those of the plan in force at `at`,
+    whichever plan the points were imported under.
+
     `since`/`until` keep points that were visited in the period, `unvisited_since` those that were
     not visited from then on, never visited ones among them. Visits of either window count. With
     `at` all is as it stood then: later visits do not count.
@@ -94,32 +98,25 @@ def list_points(
         require_span(unvisited, at, start="unvisited_since", end="at")
     known = at if request.query_params.get("at", "").strip() else None
     seen, unseen = visit_periods(since, until, unvisited, known)
+    plan = plan_or_none(services, at)
 
     def fetch() -> pd.DataFrame:
-        where = filters(cell_code=cell, category=category, placement=placement)
         with services.storage.unit_of_work() as work:
-            if community is None:
-                frame = work.records("points").frame(
-                    where=where or None,
-                    bbox=bbox,
-                    visited=seen,
-                    unvisited=unseen,
-                    after=page.after,
-                    limit=page.fetch,
-                )
-            else:
-                frame = frame_in_community(
-                    work,
-                    "points",
-                    community,
-                    where,
-                    now=services.clock(),
-                    limit=page.fetch,
-                    bbox=bbox,
-                    after=page.after,
-                    visited=seen,
-                    unvisited=unseen,
-                )
+            frame: pd.DataFrame = rows_in_plan(
+                work,
+                "points",
+                plan,
+                services.locators.of,
+                cell=cell,
+                community=community,
+                placement=placement,
+                bbox=bbox,
+                after=page.after,
+                limit=page.fetch,
+                where=filters(category=category) or None,
+                visited=seen,
+                unvisited=unseen,
+            )
             if visits:
                 done = work.records("visits").frame(until=at)
                 frame = frame.join(last_visits(frame, done, at))
@@ -128,7 +125,7 @@ def list_points(
     stamp = services.storage.version_stamp()
     more = VISIT_COLUMNS if visits else ()
     part = at.replace(second=0, microsecond=0) if visits else None
-    parts = (part, version_part(services, community))
+    parts = (part, None if plan is None else plan.id)
     return page_answer(request, POINTS, page, stamp, fetch, f, more_columns=more, etag_parts=parts)
 
 
@@ -137,14 +134,19 @@ def list_points(
     response_class=Response,
     responses={**ONE_RESPONSES, **problem_responses(NotFoundError)},
 )
-def get_point(point_id: str, request: Request, services: ServicesDep) -> Response:
-    """Return one evaluation point."""
+def get_point(point_id: str, request: Request, services: ServicesDep, at: InstantDep) -> Response:
+    """Return one evaluation point in its cell of the plan in force at `at`."""
+    plan = plan_or_none(services, at)
 
     def fetch() -> pd.Series:
         with services.storage.unit_of_work() as work:
-            return work.records("points").get(point_id)
+            work.records("points").get(point_id)
+            found = work.records("points").frame(where={POINTS.key: point_id})
+        row: pd.Series = in_plan(found, plan, services.locators.of).iloc[0]
+        return row
 
-    return one_answer(request, POINTS, services.storage.version_stamp(), fetch)
+    parts = (None if plan is None else plan.id,)
+    return one_answer(request, POINTS, services.storage.version_stamp(), fetch, etag_parts=parts)
 
 
 @router.get(

@@ -29,7 +29,7 @@ from gridsvc.locate.nearest import NearestPoints
 from gridsvc.plan.version import PlanVersion
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage, UnitOfWork
-from gridsvc.types import Json, ObjectArray
+from gridsvc.types import FloatArray, Json, ObjectArray
 
 _KEEP_SNAPSHOTS = 6
 _KEEP_PARTS = 20_000
@@ -53,6 +53,7 @@ class Records:
     catalogue: Catalogue
     points: tuple[Json, ...]
     nearest: NearestPoints
+    places: tuple[FloatArray, FloatArray]
     changes: tuple[datetime, ...]
 
     @classmethod
@@ -78,11 +79,12 @@ class Records:
             points=tuple(
                 _plain(
                     points[there],
-                    ["name", "category", "address", "cell_code", "unit_id"],
+                    ["name", "category", "address", "unit_id"],
                     "point_id",
                 ).values()
             ),
             nearest=NearestPoints(lon, lat),
+            places=(lon, lat),
             changes=tuple(sorted({t.to_pydatetime() for t in instants})),
         )
 
@@ -113,6 +115,8 @@ class Snapshot:
         self.records = records
         self.since, self.until = since, until
         self.memo: dict[Any, Any] = {}
+        # In the cells of this plan, whichever one the points were imported under.
+        self._point_cells = locator.locate_many(*records.places)
         self._city = city
         self._book = DutyBook.from_frame(records.duties, at)
         self._unknown = DutyBook.from_frame(records.unknown, at)
@@ -199,10 +203,12 @@ class Snapshot:
         """Return an evaluation point, its own unit and who holds a duty for it (sponsors)."""
         point = dict(self.records.points[number])
         own = self._unit(point.pop("unit_id"))
+        position = int(self._point_cells[number])
         duties = self._book.of("point", point["point_id"])
         unit = None if own is None else {"unit_id": own["unit_id"], "name": own["name"]}
         return {
             **point,
+            "cell_code": None if position < 0 else self.locator.codes[position],
             "unit": unit,
             "persons": self._persons([Assignment(d, "point") for d in duties]),
         }

@@ -53,7 +53,7 @@ class LocatorCache:
         self._locators: OrderedDict[str, Locator] = OrderedDict()
         self._plans: tuple[str, list[PlanVersion]] | None = None
         self._stored = ""
-        self._now = clock()
+        self._now: datetime = clock()
         self._due = 0.0
         self._expired = True
         self._lock = threading.Lock()

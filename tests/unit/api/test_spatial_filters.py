@@ -1,4 +1,4 @@
-"""Rows of a community: the cell of the version they were filed under decides."""
+"""Rows of a community: cases by the version they were filed under, points by where they lie."""
 
 from __future__ import annotations
 
@@ -68,7 +68,12 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
         plans[number] = plan.id
     table = pd.DataFrame(FILED, columns=["id", "cell_code", "number"])
     table["plan_id"] = [plans[None if pd.isna(n) else int(n)] for n in table["number"]]
-    points = table.assign(name="点", category="公园").rename(columns={"id": "point_id"})
+    names = table.rename(columns={"id": "point_id"}).assign(name="点", category="公园")
+    there = frame({code: square(100 * i, 0) for i, code in enumerate("abc")})
+    middles = there.geometry.representative_point()
+    lies = [None if pd.isna(c) else middles["c" if c == "d" else c] for c in names["cell_code"]]
+    names["placement"] = ["no_coordinates" if place is None else "placed" for place in lies]
+    points = gpd.GeoDataFrame(names, geometry=lies, crs=4490)
     cases = table.assign(class_code="0101", reported_at=NOW).rename(columns={"id": "case_id"})
     with services.storage.unit_of_work() as work:
         work.records("points").append(normalize(points, POINTS))
@@ -88,35 +93,74 @@ def ids(client: TestClient, url: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("layer", ["points", "cases"])
 @pytest.mark.parametrize("limit", [1, 2, 100])
-def test_the_version_of_the_row_decides(client: TestClient, layer: str, limit: int) -> None:
-    at = f"/api/v1/{layer}?limit={limit}&community"
+def test_the_version_that_a_case_was_filed_under_decides(client: TestClient, limit: int) -> None:
+    at = f"/api/v1/cases?limit={limit}&community"
     assert ids(client, f"{at}=m1") == ["r1", "r2"]
     assert ids(client, f"{at}=m2") == ["r3", "r4", "r5", "r7"]
     assert ids(client, f"{at}=nowhere") == []
 
 
-@pytest.mark.parametrize("layer", ["points", "cases"])
-def test_a_cell_narrows_its_community(client: TestClient, layer: str) -> None:
-    assert ids(client, f"/api/v1/{layer}?community=m1&cell=b") == ["r2"]
-    assert ids(client, f"/api/v1/{layer}?community=m2&cell=b") == ["r4", "r7"]
-    assert ids(client, f"/api/v1/{layer}?community=m1&cell=c") == []
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_points_are_where_the_version_in_force_has_them(client: TestClient, limit: int) -> None:
+    at = f"/api/v1/points?limit={limit}"
+    assert ids(client, f"{at}&community=m1") == ["r1"]
+    assert ids(client, f"{at}&community=m2") == ["r2", "r3", "r4", "r5", "r7"]
+    assert ids(client, f"{at}&community=nowhere") == []
+    assert ids(client, f"{at}&community=m1&at=2026-01-15") == ["r1", "r2", "r4", "r7"]
+    assert ids(client, f"{at}&cell=d") == ["r3", "r5"]
+    assert ids(client, f"{at}&cell=d&at=2026-01-15") == []
+    assert ids(client, f"{at}&cell=c&at=2026-01-15") == ["r3", "r5"]
+    assert ids(client, f"{at}&placement=no_coordinates") == ["r6"]
+    assert ids(client, f"{at}&placement=placed") == ["r1", "r2", "r3", "r4", "r5", "r7"]
 
 
-@pytest.mark.parametrize("layer", ["points", "cases"])
+def test_before_any_version_points_are_in_no_cell(client: TestClient) -> None:
+    points = client.get("/api/v1/points?at=2025-12-01&f=json").json()["rows"]
+    assert [p["cell_code"] for p in points] == [None] * len(FILED)
+    assert ids(client, "/api/v1/points?at=2025-12-01&cell=a") == []
+
+
+def test_one_point_names_the_cell_that_the_list_names(client: TestClient) -> None:
+    for at, code in (("2026-01-15", "c"), ("2026-03-01", "d")):
+        one = client.get(f"/api/v1/points/r3?at={at}").json()["properties"]
+        rows = client.get(f"/api/v1/points?at={at}&f=json").json()["rows"]
+        listed = next(p for p in rows if p["point_id"] == "r3")
+        assert (one["cell_code"], listed["cell_code"]) == (code, code)
+        assert one["plan_id"] == listed["plan_id"]
+        duty = client.get(f"/api/v1/duties/responsible?point=r3&at={at}").json()
+        assert duty["cell_code"] == code
+        exported = client.get(f"/api/v1/exports/points?format=csv&at={at}").text
+        assert next(x for x in exported.splitlines() if x.startswith("r3,")).count(f",{code},") == 1
+
+
+def test_a_cell_narrows_its_community(client: TestClient) -> None:
+    assert ids(client, "/api/v1/cases?community=m1&cell=b") == ["r2"]
+    assert ids(client, "/api/v1/cases?community=m2&cell=b") == ["r4", "r7"]
+    assert ids(client, "/api/v1/cases?community=m1&cell=c") == []
+    assert ids(client, "/api/v1/points?community=m2&cell=b") == ["r2", "r4", "r7"]
+    assert ids(client, "/api/v1/points?community=m1&cell=b") == []
+
+
+@pytest.mark.parametrize(
+    ("layer", "early", "late"),
+    [
+        ("points", ["r1", "r2", "r4", "r7"], ["r1"]),
+        ("cases", ["r1", "r2", "r7"], ["r1", "r2"]),
+    ],
+)
 def test_a_version_that_takes_effect_by_time_makes_answers_new(
-    client: TestClient, layer: str
+    client: TestClient, layer: str, early: list[str], late: list[str]
 ) -> None:
     assert isinstance(client.app, FastAPI)
     services = client.app.state.services
     url = f"/api/v1/{layer}?community=m1"
     services.clock = lambda: datetime(2026, 1, 15, tzinfo=UTC)  # b is still in m1
     before = client.get(url)
-    assert [f["id"] for f in before.json()["features"]] == ["r1", "r2", "r7"]
+    assert [f["id"] for f in before.json()["features"]] == early
     seen = {"If-None-Match": before.headers["etag"]}
     assert client.get(url, headers=seen).status_code == 304
     services.clock = lambda: NOW
     after = client.get(url, headers=seen)
     assert after.status_code == 200
-    assert [f["id"] for f in after.json()["features"]] == ["r1", "r2"]
+    assert [f["id"] for f in after.json()["features"]] == late
