@@ -147,7 +147,7 @@ def require(reading: Reading, layer: Layer | str, *names: str) -> None:
     """Note a fault for each required field that has no column."""
     for name in names:
         if name not in reading.table.columns:
-            reading.faults.append(missing_field(layer, name, reading.columns))
+            reading.faults.append(missing_field(layer, name, reading.columns, reading.fields))
 
 
 def in_contract(

@@ -311,10 +311,44 @@ def _cut_names(
     return result
 
 
-def missing_field(layer: Layer | str, field: str, columns: Sequence[str]) -> Fault:
-    """Return the fault of a required field that no column holds."""
+def _serves_another(layer: str, field: str, column: str, other: str) -> Fault:
+    stated = way("map", f"{other}={column}")
+    areas = layer == "cells" and field == "code"
+    areas_zh = f";12 位编码的社区图层请用 {way('as', 'communities')} 导入" if areas else ""
+    areas_en = (
+        f"; a layer of communities with 12 digits is imported with {way('as', 'communities')}"
+        if areas
+        else ""
+    )
+    return Fault(
+        None, field, column,
+        f"列 {column} 已用于 {other},一列不能同时用于两个字段",
+        f"column {column} serves {other} already, and one column cannot serve two fields",
+        f"请去掉 {stated},或另备一列{areas_zh}",
+        f"leave out {stated} or add a column of its own{areas_en}",
+    )  # fmt: skip
+
+
+def missing_field(
+    layer: Layer | str,
+    field: str,
+    columns: Sequence[str],
+    taken: Mapping[str, str] | None = None,
+) -> Fault:
+    """Return the fault of a required field that no column holds.
+
+    Parameters
+    ----------
+    taken : mapping, optional
+        Field to column of the fields that have one: a column that would hold this field too is
+        named with the field it serves.
+    """
     name = layer if isinstance(layer, str) else layer.name
     names = synonyms_of(name).get(field, (field,))
+    fields = {column: other for other, column in (taken or {}).items()}
+    column = find_column(fields, (field, *names))
+    if column is not None:
+        return _serves_another(name, field, column, fields[column])
     some = "、".join(names[:6])
     listing = ", ".join(map(str, columns)) or "—"
     return Fault(

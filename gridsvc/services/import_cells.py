@@ -78,7 +78,7 @@ def read_cells(
     if options.number and as_layer == "cells":
         table = stand_in_codes(table)
     if "code" not in table.columns:
-        reading.faults.append(missing_field(as_layer, "code", reading.columns))
+        reading.faults.append(missing_field(as_layer, "code", reading.columns, reading.fields))
         reading.refuse()
     drop = no_area(table["code"], geometry, reading, options)
     told = {f.row for f in reading.faults if f.field == reading.shown("code")}

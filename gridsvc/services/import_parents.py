@@ -134,7 +134,7 @@ def parent_frame(parent: RawLayer, level: str, mapping: Mapping[str, str]) -> gp
     reading = read_attributes(parent, as_layer, ImportOptions(), mapping=mapping)
     geometry = polygons_of(parent, reading, as_layer)
     if "code" not in reading.table.columns:
-        reading.faults.append(missing_field(as_layer, "code", reading.columns))
+        reading.faults.append(missing_field(as_layer, "code", reading.columns, reading.fields))
     reading.refuse()
     table = reading.table
     if level == "community" and "subdistrict_code" not in table.columns:
