@@ -15,7 +15,7 @@ from maps.coverage_lists import figures, lists
 from maps.coverage_signs import signs
 from maps.document import Document, fact, rows
 from maps.ground import ground
-from maps.messages import both
+from maps.messages import Both, both
 from maps.offline import OfflineMap
 from maps.page import Assets, Page, Text
 
@@ -62,7 +62,7 @@ def coverage_document(result: CoverageResult, *, language: Language, page: Page)
     cells, level, notes = _drawable(result)
     known = Known.of(result)
     layer = document.cell_layer(
-        cells, _cell_themes(result, cells, page, known), _cell_cards(cells, page, known),
+        cells, _cell_themes(result, cells, page, known, level), _cell_cards(cells, page, known),
         level=level,
     )  # fmt: skip
     overlays = document.edge_layers(result.areas)
@@ -116,22 +116,32 @@ def _roles(cells: pd.DataFrame) -> list[str]:
 
 
 def _cell_themes(
-    result: CoverageResult, cells: gpd.GeoDataFrame, page: Page, known: Known
+    result: CoverageResult,
+    cells: gpd.GeoDataFrame,
+    page: Page,
+    known: Known,
+    level: document.Level,
 ) -> list[Document]:
     persons = both("unit_persons")
+
+    def called(what: Both, per_cell: Both) -> Both:
+        """Return the label of a theme; sums are not called values per cell."""
+        if level == "cell":
+            return per_cell
+        return both("sum_by_area", what=what, areas=both(f"{level}_many"))
+
+    staff = called(both("staff"), both("staff_per_cell"))
     if known.duties:
-        made = [
-            themes.sequential(
-                "staff", both("staff_per_cell"), cells["staff"], unit=persons, zero=both("zero")
-            )
-        ]
+        made = [themes.sequential("staff", staff, cells["staff"], unit=persons, zero=both("zero"))]
     else:
         nothing: Document = {"label": both("not_imported"), "color": None, "hatch": "back"}
-        made = [themes.theme("staff", both("staff_per_cell"), [nothing], [0] * len(cells))]
+        made = [themes.theme("staff", staff, [nothing], [0] * len(cells))]
     required = set(result.required_roles)
     roles = _roles(cells) if known.duties else []
     for role in sorted(roles, key=lambda r: (r not in required, r)):
-        label = both("role_per_cell", role=page.name("role", role))
+        name = page.name("role", role)
+        what: Both = name if isinstance(name, dict) else {"zh": name, "en": name}
+        label = called(what, both("role_per_cell", role=name))
         values = cells[f"role_{role}"]
         zero = both("zero") if role in required else "0"
         made.append(themes.sequential(f"role-{role}", label, values, unit=persons, zero=zero))
@@ -140,7 +150,10 @@ def _cell_themes(
     if "population" in cells and cells["population"].notna().any():
         made.append(
             themes.sequential(
-                "population", both("population_per_cell"), cells["population"], unit=persons
+                "population",
+                called(both("population"), both("population_per_cell")),
+                cells["population"],
+                unit=persons,
             )
         )
     return made

@@ -134,6 +134,7 @@ MAPS: dict[str, tuple[str, str]] = {
     "staff_per_cell": ("每格人员", "Staff per cell"),
     "unit_persons": ("（人）", "(persons)"),
     "role_per_cell": ("每格{role}", "{role} per cell"),
+    "sum_by_area": ("{what}，按{areas}合计", "{what}, summed by {areas}"),
     "population_per_cell": ("每格人口", "Population per cell"),
     "no_data": ("无数据", "no data"),
     "zero": ("0（空缺）", "0 (vacant)"),

@@ -193,6 +193,9 @@ def test_many_cells_are_shown_as_communities_and_the_map_says_so(
     assert staff["values"] == [6, 14]
     assert any("2 communities" in note["en"] for note in data["notes"])
     assert data["cells"]["level"] == "community"
+    labels = [one["label"]["en"] for one in data["cells"]["themes"]]
+    assert labels[0] == "Staff, summed by communities"
+    assert not any("per cell" in label for label in labels)
     assert data["detail"] is None
     # The lists and the rings still name cells, with their place.
     assert overlay(data, "vacancies")["codes"] == [builders.CODES[5]]
