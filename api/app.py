@@ -27,6 +27,7 @@ from api.imports.routes import router as imports_router
 from api.jobs.routes import router as jobs_router
 from api.jobs.runner import JobRunner
 from api.locate.routes import router as locate_router
+from api.locate_protocol import STATE_KEY, AtOnce
 from api.logs import configure_logs
 from api.maps.routes import router as maps_router
 from api.middleware import BodyLimit, HostCheck, RequestContext
@@ -121,14 +122,14 @@ def create_app(
     chosen = services.settings if services is not None else settings or Settings()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, AtOnce]]:
         configure_logs(chosen)
         opened = services if services is not None else open_services(chosen)
         app.state.services = opened
         app.state.jobs = JobRunner(opened.clock)
         warming = asyncio.create_task(asyncio.to_thread(_warm, opened))
         try:
-            yield
+            yield {STATE_KEY: located_at_once(opened)}
         finally:
             # Whatever fails is told at the end, but nothing stays open for it.
             try:
@@ -162,5 +163,14 @@ def create_app(
     inner = RequestContext(
         BodyLimit(app.behind, chosen.server.max_upload_mb), image_source=image_source
     )
-    app.front = HostCheck(FastPath(inner), chosen.server.allowed_hosts)
+    fast = FastPath(inner)
+    checked = HostCheck(fast, chosen.server.allowed_hosts)
+    app.front = checked
+
+    def located_at_once(opened: Services) -> AtOnce:
+        def answer(query_string: bytes, host: bytes) -> bytes | None:
+            return fast.at_once(opened, query_string) if checked.knows(host) else None
+
+        return answer
+
     return app

@@ -40,7 +40,7 @@ PATH = "/api/v1/locate"
 PARAMETERS = ("lon", "lat", "datum", "accuracy", "at", "category", "lang")
 """Those of the documented route (a test compares them)."""
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_HEADERS = (
+HEADERS = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -79,6 +79,16 @@ class FastPath:
         services: Services = scope["app"].state.services
         return services
 
+    def at_once(self, services: Services, query_string: bytes) -> bytes | None:
+        """Return the answer to a query when nothing has to be read, waited for or explained."""
+        try:
+            query = read_query(query_string, services)
+            at = query.at or services.clock()
+            snapshot = services.desk.ready(at)
+            return None if snapshot is None else encode(snapshot, query, at)
+        except GridsvcError:
+            return None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
@@ -104,7 +114,7 @@ class FastPath:
             response: Response = problem_response(Request(scope), error)
             await response(scope, receive, send)
             return
-        headers = (*_HEADERS, (b"content-length", b"%d" % len(body)))
+        headers = (*HEADERS, (b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
@@ -112,25 +122,21 @@ class FastPath:
 class Query:
     """The finished parameters of one request; ``x, y`` are in the storage datum."""
 
-    __slots__ = ("accuracy", "at", "category", "datum", "lat", "lon", "x", "y")
+    # What a plain request leaves as it is costs nothing as an attribute of the class.
+    datum = "wgs84"
+    accuracy: float | None = None
+    at: datetime | None = None
+    category: str | None = None
 
-    def __init__(
-        self,
-        lon: float,
-        lat: float,
-        datum: str = "wgs84",
-        accuracy: float | None = None,
-        at: datetime | None = None,
-        category: str | None = None,
-    ) -> None:
-        self.lon, self.lat = lon, lat
+    def __init__(self, lon: float, lat: float) -> None:
+        self.lon = self.x = lon
+        self.lat = self.y = lat
+
+    def convert_from(self, datum: str) -> None:
+        """Set the datum of the coordinates given."""
         self.datum = datum
-        self.accuracy = accuracy
-        self.at = at
-        self.category = category
-        self.x, self.y = lon, lat
-        if datum not in _STRAIGHT and math.isfinite(lon) and math.isfinite(lat):
-            x, y = convert(lon, lat, datum, Datum.WGS84)
+        if datum not in _STRAIGHT and math.isfinite(self.lon) and math.isfinite(self.lat):
+            x, y = convert(self.lon, self.lat, datum, Datum.WGS84)
             self.x, self.y = float(x), float(y)
 
 
@@ -165,22 +171,22 @@ def read_query(raw: bytes, services: Services) -> Query:
             field="lang", value=lang[:40],
             reason_zh="应为 zh 或 en", reason_en="zh or en is expected",
         )  # fmt: skip
-    lon, lat = _number(values, "lon"), _number(values, "lat")
-    if len(values) == 2:
-        return Query(lon, lat)
-    accuracy = _number(values, "accuracy") if "accuracy" in values else None
-    if accuracy is not None and not 0.0 <= accuracy < math.inf:
+    query = Query(_number(values, "lon"), _number(values, "lat"))
+    if "accuracy" in values:
+        query.accuracy = _number(values, "accuracy")
+    if query.accuracy is not None and not 0.0 <= query.accuracy < math.inf:
         raise BadQuery(
             field="accuracy", value=values["accuracy"][:40],
             reason_zh="应为不小于 0 的米数", reason_en="metres from 0 on are expected",
         )  # fmt: skip
-    at = None
     if "at" in values:
         from api.dependencies import parse_instant
 
-        at = parse_instant(values["at"], services.settings.grid.timezone)
-    datum = Datum.parse(values["datum"]).value if "datum" in values else "wgs84"
-    return Query(lon, lat, datum, accuracy, at, values.get("category"))
+        query.at = parse_instant(values["at"], services.settings.grid.timezone)
+    if "datum" in values:
+        query.convert_from(Datum.parse(values["datum"]).value)
+    query.category = values.get("category")
+    return query
 
 
 def _number(values: dict[str, str], name: str) -> float:
@@ -202,16 +208,17 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
     ------
     InvalidCoordinate, OutsideCoverage, UnknownClass
     """
-    x, y, accuracy = query.x, query.y, query.accuracy
-    locator, memo = snapshot.locator, snapshot.memo
-    if accuracy is None and -180.0 <= x <= 180.0 and -90.0 <= y <= 90.0:
+    x, y = query.x, query.y
+    locator = snapshot.locator
+    if query.accuracy is None and -180.0 <= x <= 180.0 and -90.0 <= y <= 90.0:
         position, distance, across = locator.find_inside(x, y)
         if across != -1:
             # The usual case: inside one cell, at most one neighbour across the nearest boundary.
-            metres = b"%.2f" % distance
+            memo = snapshot.memo
             middle, shared = memo.get((position, query.category)) or _pieces(
                 snapshot, position, query
             )
+            metres = b"%.2f" % distance
             if across == OUTSIDE:
                 beyond, point = b"", b'],"nearest_point":'
             else:
@@ -219,21 +226,15 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
                 point = b'}],"nearest_point":'
             return b"".join(
                 (
-                    _place(query, at), b'null,"on_border":false,"boundary_distance_m":', metres,
-                    middle, beyond, point, _near(snapshot, query), shared,
+                    _place(query, at, False), b',"boundary_distance_m":', metres, middle, beyond,
+                    point, _near(snapshot, x, y), shared,
                 )
             )  # fmt: skip
-    location = locator.locate(x, y, accuracy_m=accuracy)
+    location = locator.locate(x, y, accuracy_m=query.accuracy)
     code = location.code
     if code is None:
         snapshot.case_class(query.category)
         raise outside(query.lon, query.lat, location)
-    flags = b'%b,"on_border":%b,"boundary_distance_m":%.2f,"ambiguous":%b' % (
-        b"null" if accuracy is None else repr(accuracy).encode("ascii"),
-        b"true" if location.on_border else b"false",
-        location.boundary_distance_m or 0.0,
-        b"true" if location.ambiguous else b"false",
-    )
     neighbours = b",".join(
         [
             b"%b%.2f}" % (_head(snapshot, locator.position_of(n.code)), n.distance_m)
@@ -241,29 +242,31 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
         ]
     )
     shared = _pieces(snapshot, locator.position_of(code), query)[1]
-    return b'%b%b,"covering":%b,"neighbours":[%b],"nearest_point":%b%b' % (
-        _place(query, at), flags, orjson.dumps(location.covering), neighbours,
-        _near(snapshot, query), shared,
+    return (
+        b'%b,"boundary_distance_m":%.2f,"ambiguous":%b,"covering":%b,"neighbours":[%b],'
+        b'"nearest_point":%b%b'
+    ) % (
+        _place(query, at, location.on_border), location.boundary_distance_m or 0.0,
+        b"true" if location.ambiguous else b"false", orjson.dumps(location.covering), neighbours,
+        _near(snapshot, x, y), shared,
     )  # fmt: skip
 
 
-def _place(query: Query, at: datetime) -> bytes:
-    lon, lat = repr(query.lon), repr(query.lat)
-    same = query.x is query.lon and query.y is query.lat
-    x, y = (lon, lat) if same else (repr(query.x), repr(query.y))
-    return (
-        f'{{"lon":{lon},"lat":{lat},"datum":"{query.datum}",'
-        f'"stored":{{"lon":{x},"lat":{y},"crs":"EPSG:4490"}},"at":"{at.isoformat()}",'
-        '"accuracy_m":'
-    ).encode("ascii")
+def _place(query: Query, at: datetime, on_border: bool) -> bytes:
+    stored = {"lon": query.x, "lat": query.y, "crs": "EPSG:4490"}
+    document = {
+        "lon": query.lon, "lat": query.lat, "datum": query.datum, "stored": stored, "at": at,
+        "accuracy_m": query.accuracy, "on_border": on_border,
+    }  # fmt: skip
+    return orjson.dumps(document)[:-1]
 
 
-def _near(snapshot: Snapshot, query: Query) -> bytes:
-    near = snapshot.records.nearest.nearest(query.x, query.y)
+def _near(snapshot: Snapshot, x: float, y: float) -> bytes:
+    near = snapshot.records.nearest.nearest(x, y)
     if near is None:
         return b"null"
     number, distance_m = near
-    key = ("point", number)
+    key = ~number  # positions of cells are the numbers from 0 on
     head: bytes | None = snapshot.memo.get(key)
     if head is None:
         document = orjson.dumps(snapshot.point(number))[:-1] + b',"distance_m":'

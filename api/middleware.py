@@ -79,21 +79,28 @@ class HostCheck:
         self._allowed = frozenset(a.lower() for a in allowed)
         self._known: set[bytes] = set()
 
+    def knows(self, host: bytes) -> bool:
+        """Return whether a ``Host`` header has passed the check before."""
+        return host in self._known
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with a problem."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         host = origin = site = b""
+        hosts = 0
         for name, value in scope["headers"]:
             if name == b"host":
                 host = value
+                hosts += 1
             elif name == b"origin":
                 origin = value
             elif name == b"sec-fetch-site":
                 site = value
-        if host not in self._known:
-            if host_name(host.decode("latin-1")) not in self._allowed:
+        if hosts > 1 or host not in self._known:
+            # Two hosts are refused (RFC 9112 §3.2): a proxy before us may have read the other one.
+            if hosts > 1 or host_name(host.decode("latin-1")) not in self._allowed:
                 await problem_response(Request(scope), UnknownHost())(scope, receive, send)
                 return
             if len(self._known) < 64:

@@ -118,6 +118,7 @@ def _listen(context: typer.Context, settings: Settings) -> None:
     import uvicorn
 
     from api.app import create_app
+    from api.locate_protocol import LocateProtocol
 
     server = settings.server
     _require_free(server)
@@ -131,13 +132,14 @@ def _listen(context: typer.Context, settings: Settings) -> None:
         uvicorn.run(
             "api.app:create_app", factory=True, host=server.host, port=port,
             workers=server.workers, log_level="warning", access_log=False, server_header=False,
-            timeout_graceful_shutdown=GRACE_S,
+            timeout_graceful_shutdown=GRACE_S, http=LocateProtocol,
         )  # fmt: skip
         return
     app = create_app(settings)
     config = uvicorn.Config(
         app, host=server.host, port=server.port, log_level="warning",
         access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S,
+        http=LocateProtocol,
     )  # fmt: skip
     listener = config.bind_socket()
     port = int(listener.getsockname()[1])

@@ -62,6 +62,7 @@ class Locator:
 
     def _prepare(self) -> None:
         self._one = OneByOne(self._index)
+        self._label = self._one.label if self._parts is None else self._label_by_geos
         self._tree: shapely.STRtree | None = None
         if self._parts is not None:
             shapely.prepare(self._parts)
@@ -211,7 +212,7 @@ class Locator:
 
     def position(self, lon: float, lat: float) -> int:
         """Return the position of the cell of one place in ``codes``, −1 for none or NaN."""
-        return self._cover(lon, lat)[0] - 1
+        return self._label(lon, lat)[0] - 1
 
     def find_inside(self, lon: float, lat: float) -> tuple[int, float, int]:
         """Return the cell around a place, metres to its boundary and the one cell across it.
@@ -221,17 +222,20 @@ class Locator:
         cells or ones without common nodes lie across the nearest stretch of boundary; ``locate``
         has the answer then. The range of the coordinates is not checked.
         """
-        label, several = self._cover(lon, lat)
+        label, several = self._label(lon, lat)
         if label == 0 or several is not None:
             return label - 1, 0.0, -1
-        distance, across = self._around.boundary(label - 1, lon, lat)
-        return label - 1, distance, across[0] - 1 if len(across) == 1 else -1
+        position = label - 1
+        tiles = self._around.tiles[position]
+        found = None if tiles is None else tiles.nearest(lon, lat)
+        distance, across = found or self._around.boundary(position, lon, lat)
+        return position, distance, across[0] - 1 if len(across) == 1 else -1
 
     def position_of(self, code: str) -> int:
         """Return the position of a code (KeyError if there is no such cell)."""
         return self._position[code]
 
-    def _cover(self, lon: float, lat: float) -> tuple[int, tuple[int, ...] | None]:
+    def _label_by_geos(self, lon: float, lat: float) -> tuple[int, tuple[int, ...] | None]:
         if self._parts is None:
             return self._one.label(lon, lat)
         label = self._one.raw(lon, lat)
@@ -271,7 +275,7 @@ class Locator:
                 hint_zh=f"精度应为非负数(米),实为 {accuracy_m}",
                 hint_en=f"the accuracy must be a number of metres from 0 on, not {accuracy_m}",
             )  # fmt: skip
-        label, several = self._cover(lon, lat)
+        label, several = self._label(lon, lat)
         codes = self.codes
         code: str | None
         covering: tuple[str, ...] = ()

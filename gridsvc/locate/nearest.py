@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import struct
 from collections import OrderedDict
+from math import floor
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -19,11 +21,14 @@ _KEEP_BANDS = 256
 _KEEP_TILES = 50_000
 _MOST_IN_TILE = 64
 _SLACK_M = 0.01
-_PLACE = np.dtype([("x", "f8"), ("y", "f8"), ("number", "i4")])
-_places_of = struct.Struct("=2di").iter_unpack
+# Square of a distance that no place of the tile is below, place in metres, number.
+_PLACE = np.dtype([("least", "f8"), ("x", "f8"), ("y", "f8"), ("number", "i4")])
+_places_of = struct.Struct("=3di").iter_unpack
+_COLUMNS = 1 << 40  # a key holds row and column of a tile
 
 # Metres per degree and what can be the nearest somewhere in the tile, packed.
 _Tile = tuple[float, float, bytes]
+_UNKNOWN: Any = object()
 
 
 class NearestPoints:
@@ -42,7 +47,7 @@ class NearestPoints:
         self._lon = np.asarray(lon, dtype=np.float64)
         self._lat = np.asarray(lat, dtype=np.float64)
         self._bands: OrderedDict[int, tuple[float, float, ComplexArray]] = OrderedDict()
-        self._tiles: dict[tuple[int, int], _Tile | None] = {}
+        self._tiles: dict[int, _Tile | None] = {}
         self._tree: cKDTree | None = None
         if len(self._lon) > _BRUTE_UP_TO:
             self._kx, self._ky = metres_per_degree(float(np.mean(self._lat)))
@@ -68,19 +73,20 @@ class NearestPoints:
         """
         if self._tree is not None:
             return self._by_tree(self._tree, lon, lat)
-        key = (math.floor(lon * self._per_degree), math.floor(lat * self._per_degree))
-        try:
-            tile = self._tiles[key]
-        except KeyError:
-            tile = self._tile(*key)
+        column, row = floor(lon * self._per_degree), floor(lat * self._per_degree)
+        tile = self._tiles.get(row * _COLUMNS + column, _UNKNOWN)
+        if tile is _UNKNOWN:
+            tile = self._tile(column, row)
         if tile is None:
             return self._by_all(lon, lat)
         kx, ky, places = tile
         east, north = lon * kx, lat * ky
         best, at = math.inf, -1
-        for x, y, number in _places_of(places):
+        for least, x, y, number in _places_of(places):
+            if least > best:
+                break
             gap = (x - east) ** 2 + (y - north) ** 2
-            if gap < best:
+            if gap < best or (gap == best and number < at):
                 best, at = gap, number
         return at, math.sqrt(best)
 
@@ -92,21 +98,24 @@ class NearestPoints:
             side = 1.0 / self._per_degree
             middle = complex((column + 0.5) * side * kx, (row + 0.5) * side * ky)
             gap = np.abs(places - middle)
-            near = (gap <= gap.min() + math.hypot(side * kx, side * ky) + _SLACK_M).nonzero()[0]
+            reach = math.hypot(side * kx, side * ky)  # twice the half diagonal
+            near = (gap <= gap.min() + reach + _SLACK_M).nonzero()[0]
             if len(near) <= _MOST_IN_TILE:
+                near = near[np.argsort(gap[near], kind="stable")]
                 packed = np.empty(len(near), dtype=_PLACE)
                 packed["x"], packed["y"] = places[near].real, places[near].imag
+                packed["least"] = np.maximum(gap[near] - (reach / 2.0 + _SLACK_M), 0.0) ** 2
                 packed["number"] = near
                 tile = (kx, ky, packed.tobytes())
         if len(self._tiles) >= _KEEP_TILES:
             self._tiles.clear()
-        self._tiles[column, row] = tile
+        self._tiles[row * _COLUMNS + column] = tile
         return tile
 
     def _by_all(self, lon: float, lat: float) -> tuple[int, float] | None:
         if len(self._lon) == 0:
             return None
-        kx, ky, places = self._band(math.floor(lat * _BANDS_PER_DEGREE))
+        kx, ky, places = self._band(floor(lat * _BANDS_PER_DEGREE))
         gap = np.abs(places - complex(lon * kx, lat * ky))
         at = int(gap.argmin())
         return at, float(gap[at])

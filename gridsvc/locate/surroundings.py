@@ -96,9 +96,14 @@ class Surroundings:
         self._numbers = numbers
         self._boxes = boxes
         self._owner = owner
+        self._prepare()
+
+    def _prepare(self) -> None:
         self._frames: OrderedDict[int | tuple[int, int], Frame | None] = OrderedDict()
         self._tiled = 0
         self._lock = threading.Lock()
+        # Those of the frames that have one for the whole cell, by position.
+        self.tiles: list[EdgeTiles | None] = [None] * (len(self._start) - 1)
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -108,9 +113,7 @@ class Surroundings:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._frames = OrderedDict()
-        self._tiled = 0
-        self._lock = threading.Lock()
+        self._prepare()
 
     @property
     def nbytes(self) -> int:
@@ -142,6 +145,8 @@ class Surroundings:
                     (frame.x0, frame.y0), (frame.kx, frame.ky), frame.a, frame.d, frame.other,
                     frame.alone, frame.low, frame.high,
                 )  # fmt: skip
+                if frame is self._frames.get(position):
+                    self.tiles[position] = frame.tiles
         w = complex((lon - frame.x0) * frame.kx, (lat - frame.y0) * frame.ky) - frame.a
         t = (w * frame.unit).real
         w -= np.minimum(np.maximum(t, frame.zeros), frame.ones) * frame.d
@@ -216,8 +221,10 @@ class Surroundings:
         with self._lock:
             self._frames[key] = frame
             while len(self._frames) > _KEEP_FRAMES:
-                _, old = self._frames.popitem(last=False)
+                gone, old = self._frames.popitem(last=False)
                 self._tiled -= old is not None and old.tiles is not None
+                if isinstance(gone, int):
+                    self.tiles[gone] = None
 
     def _make_frame(self, position: int, lat: float, south: float, north: float) -> Frame:
         kx, ky = metres_per_degree(lat)

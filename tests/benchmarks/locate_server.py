@@ -22,6 +22,7 @@ import uvicorn
 
 from api.app import create_app
 from api.bootstrap import open_services
+from api.locate_protocol import LocateProtocol
 from api.settings import DatabaseSettings, Settings
 from geodata.storage import open_storage
 from gridsvc import layers
@@ -169,4 +170,5 @@ if __name__ == "__main__":
         port=port,
         log_level="warning",
         access_log=False,
+        http=LocateProtocol,
     )

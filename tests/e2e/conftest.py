@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import pytest
 import uvicorn
 
+from api.locate_protocol import LocateProtocol
 from api.settings import DatabaseSettings, MapSettings, Settings
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def serving(app: Starlette) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="on")
+        uvicorn.Config(
+            app, host="127.0.0.1", port=port, log_level="error", lifespan="on", http=LocateProtocol
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
