@@ -80,7 +80,8 @@ def _somebody(reading: Reading) -> None:
         if name in table:
             blank &= table[name].map(lambda v: v is None)
     fields = [reading.shown(n) for n in ("person_id", "unit_id")]
-    for row in [i for i, b in enumerate(blank, start=1) if b]:
+    told = {f.row for f in reading.faults if f.field in fields}
+    for row in [i for i, b in enumerate(blank, start=1) if b and i not in told]:
         reading.faults.append(
             Fault(
                 row,

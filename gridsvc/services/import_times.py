@@ -100,12 +100,13 @@ def not_negative(reading: Reading, *names: str) -> None:
         if name not in reading.table:
             continue
         for row, value in enumerate(reading.table[name], start=1):
-            if _number(value) is not None and float(value) < 0:
+            figure = _number(value)
+            if figure is not None and figure < 0:
                 reading.faults.append(
                     Fault(
                         row,
                         reading.shown(name),
-                        str(value)[:80],
+                        f"{figure:g}",
                         "不能小于 0",
                         "cannot be below 0",
                         "请改正该数值",
@@ -127,9 +128,9 @@ def not_more(reading: Reading, part: str, whole: str) -> None:
                 Fault(
                     row,
                     reading.shown(part),
-                    str(a)[:80],
-                    f"比 {name}({b})还多",
-                    f"is more than {name} ({b})",
+                    f"{some:g}",
+                    f"比 {name}({most:g})还多",
+                    f"is more than {name} ({most:g})",
                     "请核对这两个数,是否填反了列",
                     "check both figures; were the columns exchanged?",
                 )
