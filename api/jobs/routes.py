@@ -18,6 +18,9 @@ from gridsvc.ways import Speak
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs 任务"])
 HEARTBEAT_S = 15.0
+LOOK_S = 1.0
+# When the service ends, whoever follows a job is told of its end if that comes so soon.
+LAST_S = 3.0
 
 
 def runner_of(request: Request) -> JobRunner:
@@ -71,12 +74,19 @@ def job_events(job_id: str, runner: RunnerDep, language: LanguageDep) -> Streami
 
 
 async def _events(runner: JobRunner, job_id: str, language: Language) -> AsyncIterator[bytes]:
-    seen = 0
+    seen, silent_s = 0, 0.0
     while True:
-        job = await runner.changes(job_id, seen, timeout_s=HEARTBEAT_S)
+        ending = runner.stopping
+        job = await runner.changes(job_id, seen, timeout_s=LAST_S if ending else LOOK_S)
         if job.version == seen:
-            yield b": still here\n\n"
+            if ending:
+                return
+            silent_s += LOOK_S
+            if silent_s >= HEARTBEAT_S:
+                silent_s = 0.0
+                yield b": still here\n\n"
             continue
+        silent_s = 0.0
         seen = job.version
         text = job_view(job, language).model_dump_json()
         yield f"id: {seen}\nevent: job\ndata: {text}\n\n".encode()

@@ -151,6 +151,11 @@ class JobRunner:
         """Return the present state of a job. Raises ``NotFoundError``."""
         return self._entry(job_id).job
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the service ends."""
+        return self._stopping.is_set()
+
     def list(self) -> list[Job]:
         """Return the jobs, newest first."""
         with self._lock:

@@ -53,7 +53,7 @@ def serving(
         said = []
         for line in process.stderr:
             said.append(line)
-            found = re.search(r"API\s+(http://\S+)/docs", line)
+            found = re.search(r"(?:API|接口文档)\s+(http://\S+)/docs", line)
             if found:
                 yield found.group(1), process
                 break

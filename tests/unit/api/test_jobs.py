@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.bootstrap import utc_now
+from api.jobs import routes
 from api.jobs.runner import Job, JobRunner, JobState
 from gridsvc.errors import Cancelled, EmptySource, IllegalTransition, NotFoundError
 from gridsvc.types import Progress
@@ -105,7 +106,11 @@ def test_a_queued_job_that_is_cancelled_never_starts(runner: JobRunner) -> None:
 
 def test_old_jobs_are_forgotten_but_no_running_one() -> None:
     runner = JobRunner(utc_now, keep=2)
-    jobs = [runner.submit("a", str(i), lambda progress: {}) for i in range(5)]
+    go = threading.Event()
+    # All are there before the first one is over: a finished job may be forgotten at once.
+    first = runner.submit("a", "0", lambda progress: {"waited": go.wait(30)})
+    jobs = [first, *(runner.submit("a", str(i), lambda progress: {}) for i in range(1, 5))]
+    go.set()
     for job in jobs:
         finished(runner, job)
     last = runner.submit("a", "last", lambda progress: {})
@@ -200,3 +205,40 @@ def test_a_slot_is_free_again_after_a_failure(runner: JobRunner) -> None:
         with pytest.raises(EmptySource):
             runner.at_once(fails)
     assert runner.at_once(lambda progress: 7) == 7
+
+
+def test_followers_are_let_go_when_the_service_ends_and_the_job_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runner = JobRunner(utc_now)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(progress: Progress) -> dict[str, object]:
+        begun.set()
+        assert go.wait(60)
+        progress("second half", 0.5)
+        return {}
+
+    job = runner.submit("import", "x", slow)
+    assert begun.wait(30)
+
+    async def follow() -> list[bytes]:
+        seen: list[bytes] = []
+        async for event in routes._events(runner, job.id, "en"):
+            if not seen:
+                runner.stop()
+            seen.append(event)
+        return seen
+
+    monkeypatch.setattr(routes, "LAST_S", 0.05)
+    monkeypatch.setattr(routes, "LOOK_S", 0.05)
+    monkeypatch.setattr(routes, "HEARTBEAT_S", 600.0)
+    seen = asyncio.run(asyncio.wait_for(follow(), 60))
+    assert seen
+    assert b'"state":"cancelled"' not in seen[-1]
+
+    # Where the job ends in time, that is the last thing told.
+    monkeypatch.setattr(routes, "LAST_S", 60.0)
+    threading.Timer(0.2, go.set).start()
+    assert b'"state":"cancelled"' in asyncio.run(asyncio.wait_for(follow(), 60))[-1]
+    runner.close()
