@@ -19,6 +19,8 @@ _STOP_DEG = 1e-11
 _MAX_ITERATIONS = 12
 
 
+# Numbers like 1e308 are no degrees; whoever asks is told so afterwards, by what they are.
+@np.errstate(over="ignore", invalid="ignore")
 def convert(
     lon: FloatArray | float,
     lat: FloatArray | float,

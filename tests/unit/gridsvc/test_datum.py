@@ -140,3 +140,16 @@ def test_input_is_not_changed_and_not_shared() -> None:
 def test_unknown_datum_names_the_choices() -> None:
     with pytest.raises(UnknownDatum, match="gcj02"):
         convert(116.0, 39.0, "wgs72", "wgs84")
+
+
+@pytest.mark.parametrize("target", ["wgs84", "gcj02", "bd09"])
+@pytest.mark.parametrize("source", ["wgs84", "gcj02", "bd09"])
+@pytest.mark.parametrize(
+    ("lon", "lat"),
+    [(1000.0, 1.7976931348623157e308), (-1.7976931348623157e308, 26.0), (1e200, -1e200)],
+)
+def test_what_overflows_is_no_place_afterwards_either(
+    lon: float, lat: float, source: str, target: str
+) -> None:
+    x, y = convert(lon, lat, source, target)
+    assert not (abs(x) <= 180.0 and abs(y) <= 90.0)
