@@ -88,6 +88,7 @@ OPTIONS: dict[str, Option] = {
     "start": Option("--start", "start", "query", "start"),
     "max_snap_m": Option("--max-snap", "max_snap_m", "query"),
     "output": Option("-o"),
+    "force": Option("--force"),
     # whole ways
     "repair": Option("gridsvc repair", kind="command"),
     "check_findings": Option(
@@ -95,6 +96,12 @@ OPTIONS: dict[str, Option] = {
         "GET /api/v1/plans/{value}/findings",
         "command",
         "import_plan_map",
+    ),
+    "withdraw": Option(
+        "gridsvc plan withdraw {value}",
+        "POST /api/v1/plans/{value}/withdraw",
+        "command",
+        "withdraw",
     ),
     "export": Option(
         "gridsvc export {value}", "GET /api/v1/exports/{value}", "command", "layer_classes"

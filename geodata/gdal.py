@@ -7,8 +7,13 @@ not needed leaves the process when this module is imported.
 
 from __future__ import annotations
 
+from datetime import date
+
 import pyogrio
 import pyogrio.core
+
+WRITTEN_ON = date(1980, 1, 1)
+"""The day that files say they were written on, whenever that is; a zip knows no earlier one."""
 
 DRIVERS = frozenset(
     {
@@ -37,6 +42,9 @@ _NO_NETWORK = {
     "OGR_SQLITE_LOAD_EXTENSIONS": "",
 }
 
+# GeoPackage writes the instant of writing into the file; equal layers are to be equal files.
+_NO_CLOCK = {"OGR_CURRENT_DATE": f"{WRITTEN_ON.isoformat()}T00:00:00.000Z"}
+
 
 def restrict() -> None:
     """Deregister every driver that is not in ``DRIVERS`` and close the ways to the network.
@@ -46,7 +54,7 @@ def restrict() -> None:
     RuntimeError
         If a driver stays; reading would then not be safe.
     """
-    pyogrio.set_gdal_config_options(_NO_NETWORK)
+    pyogrio.set_gdal_config_options({**_NO_NETWORK, **_NO_CLOCK})
     surplus = sorted(set(pyogrio.list_drivers()) - DRIVERS)
     if not surplus:
         return

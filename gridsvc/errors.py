@@ -101,10 +101,10 @@ class UnknownDatum(InputError):
 class CrsMissing(InputError):
     """A source does not say in which coordinate system it is."""
 
-    zh = "{source} 没有坐标系信息(例如缺少 .prj);请用 {way:crs} 或 {way:datum} 指明"
+    zh = "{source} 没有坐标系信息(例如缺少 .prj);请用 {way:crs} 或 {way:datum} 指明{hint_zh}"
     en = (
         "{source} carries no coordinate system (.prj missing?); "
-        "state it with {way:crs} or {way:datum}"
+        "state it with {way:crs} or {way:datum}{hint_en}"
     )
 
 
@@ -302,6 +302,13 @@ class AlreadyPublished(IllegalTransition):
 
     zh = "方案 {plan} 已发布,{since} 起生效;调整请导入新版本"
     en = "plan {plan} is published, in force from {since}; import a new version to change it"
+
+
+class NotScheduled(IllegalTransition):
+    """Only a version that is published for a later date can be withdrawn."""
+
+    zh = "方案 {key} {now},不能撤回;只能撤回已发布而尚未生效的方案"
+    en = "plan {key} {now}; only one that is published for a later date can be withdrawn"
 
 
 class PlanNotPublishable(ConflictError):

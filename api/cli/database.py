@@ -13,7 +13,7 @@ from api.cli.state import emit, state_of
 from api.settings import Settings
 from api.surfaces import cli
 from geodata.storage import open_storage
-from gridsvc.errors import Language, SchemaOutdated
+from gridsvc.errors import ConflictError, Language, SchemaOutdated
 from gridsvc.layers import RECORD_LAYERS
 from gridsvc.services.ports import Storage
 
@@ -38,8 +38,17 @@ def register(app: typer.Typer) -> None:
     def backup(
         context: typer.Context,
         file: Annotated[Path, typer.Argument(help="备份文件 file to write", dir_okay=False)],
+        force: Annotated[
+            bool, typer.Option("--force", help="替换已有文件 replace a file that is there")
+        ] = False,
     ) -> None:
         """备份(服务可继续运行) Write a consistent copy while the service runs."""
+        if file.exists() and not force:
+            raise ConflictError(
+                reason_zh=f"{file} 已存在,未作改动;请换一个文件名,或用 {{way:force}} 替换它",
+                reason_en=f"{file} is there already and was left alone; name another file, or "
+                "replace it with {way:force}",
+            )
         storage = _open()
         try:
             storage.backup(file)

@@ -18,7 +18,7 @@ from api.dependencies import InstantDep, ServicesDep
 from api.geojson import not_modified, request_etag
 from api.plans.repairs import REPAIRS
 from api.problems import problem_responses
-from geodata.export import write_layer
+from geodata.export import WRITTEN_ON, write_layer
 from gridsvc.errors import InputError, NoPlanInForce, UnknownPlan
 from gridsvc.layers import LAYERS, PLAN_LAYERS
 from gridsvc.plan.version import PlanVersion
@@ -144,5 +144,7 @@ def _zipped(folder: Path, layer: str) -> Path:
     parts = sorted(p for p in folder.iterdir() if p.stem == layer)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in parts:
-            archive.write(part, part.name)
+            # As what was put into it, the archive does not tell when it was written.
+            info = zipfile.ZipInfo(part.name, (*WRITTEN_ON.timetuple()[:3], 0, 0, 0))
+            archive.writestr(info, part.read_bytes(), zipfile.ZIP_DEFLATED)
     return target

@@ -28,10 +28,11 @@ log = structlog.get_logger("gridsvc.jobs")
 
 
 class JobState(StrEnum):
-    """Life of a job."""
+    """Life of a job, in the order in which it goes on."""
 
     QUEUED = "queued"
     RUNNING = "running"
+    CANCELLING = "cancelling"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -40,6 +41,11 @@ class JobState(StrEnum):
     def over(self) -> bool:
         """Whether nothing more will happen."""
         return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+    def before(self, other: JobState) -> bool:
+        """Whether a job in this state can get into the other one."""
+        known = list(JobState)
+        return not self.over and known.index(self) < known.index(other)
 
 
 Work = Callable[[Progress], dict[str, Any]]
@@ -164,6 +170,8 @@ class JobRunner:
     def cancel(self, job_id: str) -> Job:
         """Ask a job to stop; it keeps nothing of its work.
 
+        Until the work has heard of it, at its next report, the job is ``cancelling``.
+
         Raises
         ------
         NotFoundError
@@ -177,6 +185,7 @@ class JobRunner:
                     kind="job", key=job_id, current=entry.job.state.value, target="cancelled"
                 )
             entry.stop.set()
+        self._change(entry, state=JobState.CANCELLING)
         return entry.job
 
     async def changes(self, job_id: str, seen: int, *, timeout_s: float) -> Job:
@@ -200,8 +209,11 @@ class JobRunner:
         """Ask everything that runs or waits to stop, and take no more."""
         with self._lock:
             self._stopping.set()
-            for entry in self._entries.values():
+            entries = list(self._entries.values())
+            for entry in entries:
                 entry.stop.set()
+        for entry in entries:
+            self._change(entry, state=JobState.CANCELLING)
 
     def close(self) -> None:
         """Cancel what runs and wait for it."""
@@ -221,7 +233,13 @@ class JobRunner:
             del self._entries[key]
 
     def _change(self, entry: _Entry, **changes: Any) -> None:
+        """Put new values into a job; its state never goes back."""
         with self._lock:
+            state = changes.get("state")
+            if state is not None and not entry.job.state.before(state):
+                del changes["state"]
+            if not changes:
+                return
             entry.job = replace(entry.job, version=entry.job.version + 1, **changes)
             listeners = list(entry.listeners)
         for loop, event in listeners:

@@ -20,7 +20,7 @@ class JobView(BaseModel):
     id: str
     kind: str
     title: str
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    state: Literal["queued", "running", "cancelling", "done", "failed", "cancelled"]
     stage: str
     progress: float = Field(ge=0, le=1, description="Share done, 0 to 1.")
     version: int = Field(description="Grows with each change.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from geodata.gdal import WRITTEN_ON
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?\Z")
+_INSTANT = re.compile(rb"(<dcterms:\w+[^>]*>)[^<]*")
 _EXCEL_ROWS = 1_048_575
 
 
@@ -120,3 +124,17 @@ def write_xlsx(frame: pd.DataFrame, path: Path, *, title: str) -> None:
         sheet.append(cells)
     book.save(path)
     book.close()
+    _without_clock(path)
+
+
+def _without_clock(path: Path) -> None:
+    """Put ``WRITTEN_ON`` for every time that a workbook, which is a zip, was written at."""
+    instant = f"{WRITTEN_ON.isoformat()}T00:00:00Z".encode()
+    with zipfile.ZipFile(path) as book:
+        parts = [(info.filename, book.read(info)) for info in book.infolist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, content in parts:
+            core = name == "docProps/core.xml"
+            kept = _INSTANT.sub(rb"\g<1>" + instant, content) if core else content
+            info = zipfile.ZipInfo(name, (*WRITTEN_ON.timetuple()[:3], 0, 0, 0))
+            book.writestr(info, kept, zipfile.ZIP_DEFLATED)

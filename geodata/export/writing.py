@@ -15,6 +15,7 @@ import pyogrio.errors
 import shapely
 
 from geodata.export.tables import write_csv, write_xlsx
+from geodata.gdal import WRITTEN_ON
 from gridsvc import datum as datums
 from gridsvc.crs import STORAGE_EPSG, transformer
 from gridsvc.errors import BadOption, InputError, NothingToWorkOn
@@ -50,7 +51,8 @@ def write_layer(
     """Write a frame in the format that the file's suffix names.
 
     Coordinates are written as stored (EPSG:4490); every format but KML gives back the same
-    doubles. Columns with personal data are left out unless ``private``.
+    doubles. Equal frames give equal files, byte for byte: none holds the time of writing. Columns
+    with personal data are left out unless ``private``.
 
     Parameters
     ----------
@@ -180,6 +182,7 @@ def _write_vector(frame: pd.DataFrame, path: Path, suffix: str, name: str, encod
     options: dict[str, str] = {}
     if suffix == ".shp":
         _refuse_mixed(plain, path)
+        options["DBF_DATE_LAST_UPDATE"] = WRITTEN_ON.isoformat()
         plain = plain.rename(columns=SHORT_NAMES)
     if suffix == ".fgb" and plain.geometry.isna().any():
         options["SPATIAL_INDEX"] = "NO"

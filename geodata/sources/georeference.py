@@ -14,7 +14,13 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from geodata.sources.plausibility import check_plausible, crs_name, swap_faults, swapped_rows
+from geodata.sources.plausibility import (
+    check_plausible,
+    crs_name,
+    likely_systems,
+    swap_faults,
+    swapped_rows,
+)
 from gridsvc import datum as datums
 from gridsvc.crs import STORAGE_EPSG, canonical, transformer
 from gridsvc.crs_texts import names_file
@@ -122,7 +128,8 @@ def georeference(
     system = stated or own
     if system is None:
         if chosen_datum is None:
-            raise CrsMissing(source=source)
+            zh, en = likely_systems(_centres(_without_infinite(single(geometry), field)[0]))
+            raise CrsMissing(source=source, hint_zh=zh, hint_en=en)
         system = CRS.from_epsg(STORAGE_EPSG if chosen_datum is Datum.CGCS2000 else 4326)
     if chosen_datum is None:
         chosen_datum = Datum.CGCS2000 if "2000" in _datum_name(system) else Datum.WGS84

@@ -12,6 +12,7 @@ from gridsvc.ways import way
 
 _NEAR, _FAR = 2.0, 8.0
 _METRES_PER_DEGREE = 111_000.0
+_AXES = (",且北坐标在前,请加 {way:swap=all}", "; the northing comes first, add {way:swap=all}")
 
 
 def crs_name(crs: CRS) -> str:
@@ -69,9 +70,53 @@ def zone_hints(x: float, y: float) -> tuple[str, str]:
             )
         if 1e5 < x < 9e5:
             return (
-                ",例如 EPSG:4534–4554(3 度带,不带带号)",
-                ", for example EPSG:4534–4554 (3-degree, no prefix)",
+                (
+                    ",3 度带不带带号为 EPSG:4534(中央经线 75°)至 EPSG:4554(135°),"
+                    "如 117° 为 EPSG:4548、120° 为 EPSG:4549"
+                ),
+                (
+                    "; 3-degree zones without prefix are EPSG:4534 (central meridian 75°) to "
+                    "EPSG:4554 (135°), such as EPSG:4548 for 117° and EPSG:4549 for 120°"
+                ),
             )
+    return ("", "")
+
+
+def likely_systems(centres: FloatArray) -> tuple[str, str]:
+    """Return in which systems coordinates without one may be, as Chinese and English text.
+
+    Empty where the numbers do not tell: they are neither degrees nor of a Gauss-Krüger zone.
+    """
+    known = centres[np.isfinite(centres).all(axis=1)]
+    if len(known) == 0:
+        return ("", "")
+    x, y = (float(v) for v in np.median(known, axis=0))
+    seen = f"x={x:,.0f}, y={y:,.0f}"
+    if abs(x) <= 180 and abs(y) <= 90:
+        seen = f"x={x:.5f}, y={y:.5f}"
+        return (
+            (
+                f"。{seen} 像是经纬度:{way('crs', 'EPSG:4490')},"
+                f"来自互联网地图的用 {way('datum', 'gcj02')} 或 {way('datum', 'bd09')}"
+            ),
+            (
+                f". {seen} look like degrees: {way('crs', 'EPSG:4490')}, or "
+                f"{way('datum', 'gcj02')} or {way('datum', 'bd09')} if from a map on the internet"
+            ),
+        )
+    for one, other, axes in ((x, y, ("", "")), (y, x, _AXES)):
+        zh, en = zone_hints(one, other)
+        if not zh:
+            continue
+        prefix = int(one // 1_000_000)
+        if prefix:
+            bare = 4534 + prefix - 25 if prefix >= 25 else 4502 + prefix - 13
+            zh += f",去掉带号后为 EPSG:{bare}"
+            en += f", EPSG:{bare} once the prefix is taken off"
+        return (
+            f"。{seen} 像是高斯投影坐标{zh}{axes[0]}",
+            f". {seen} look like metres of a zone{en}{axes[1]}",
+        )
     return ("", "")
 
 

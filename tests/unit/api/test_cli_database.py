@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from api.cli.database import describe, register, shown
 from api.cli.state import State
+from api.surfaces import cli
 from geodata.storage import open_storage
-from gridsvc.errors import StorageError
+from gridsvc.errors import ConflictError, StorageError
 from gridsvc.layers import LAYERS
 from gridsvc.plan.version import PlanStatus
 from tests.contract import data
@@ -100,3 +101,16 @@ def test_passwords_are_not_shown() -> None:
         describe(storage)
     assert "secret" not in str(caught.value)
     storage.dispose()
+
+
+def test_a_backup_replaces_a_file_only_when_told_to(database: str, tmp_path: Path) -> None:
+    run("upgrade")
+    target = tmp_path / "copy.db"
+    target.write_bytes(b"last year's backup")
+    with pytest.raises(ConflictError) as refused:
+        run("backup", str(target))
+    assert target.read_bytes() == b"last year's backup"
+    for language in ("zh", "en"):
+        assert "--force" in refused.value.text(language, cli)
+    assert run("backup", str(target), "--force")["bytes"] == target.stat().st_size
+    assert target.read_bytes().startswith(b"SQLite format 3")

@@ -73,7 +73,9 @@ def test_cancelling_stops_the_work_at_its_next_report(runner: JobRunner) -> None
 
     job = runner.submit("import", "x", work)
     assert begun.wait(10)
-    runner.cancel(job.id)
+    assert runner.cancel(job.id).state is JobState.CANCELLING
+    told = runner.get(job.id)
+    assert runner.cancel(job.id) == told
     go.set()
     assert finished(runner, job).state is JobState.CANCELLED
     assert kept == []
@@ -98,10 +100,43 @@ def test_a_queued_job_that_is_cancelled_never_starts(runner: JobRunner) -> None:
     assert begun.wait(10)
     job = runner.submit("b", "b", second)
     assert [j.kind for j in runner.list()] == ["b", "a"]
-    runner.cancel(job.id)
+    assert runner.cancel(job.id).state is JobState.CANCELLING
     go.set()
     assert finished(runner, job).state is JobState.CANCELLED
     assert started == []
+
+
+def test_who_follows_a_job_hears_at_once_that_it_is_being_cancelled(runner: JobRunner) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def work(progress: Progress) -> dict[str, object]:
+        begun.set()
+        assert go.wait(10)
+        return {"kept": True}
+
+    job = runner.submit("import", "x", work)
+    assert begun.wait(10)
+    seen = runner.get(job.id).version
+
+    async def follow() -> Job:
+        waiting = asyncio.create_task(runner.changes(job.id, seen, timeout_s=10))
+        await asyncio.sleep(0)
+        runner.cancel(job.id)
+        return await waiting
+
+    assert asyncio.run(follow()).state is JobState.CANCELLING
+    go.set()
+    # Nothing reported any more: the work was over before it heard of the wish.
+    assert finished(runner, job).state is JobState.DONE
+
+
+def test_a_job_never_goes_back_to_an_earlier_state() -> None:
+    states = list(JobState)
+    for late, state in enumerate(states):
+        for early in states[: late + 1]:
+            assert not state.before(early)
+    assert not JobState.DONE.before(JobState.CANCELLED)
+    assert JobState.CANCELLING.before(JobState.DONE)
 
 
 def test_old_jobs_are_forgotten_but_no_running_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import geopandas as gpd
@@ -135,3 +136,28 @@ def test_refusals_speak_one_language(tmp_path: Path) -> None:
         write_layer(pd.DataFrame({"a": [1]}), tmp_path / "cells.doc")
     assert "formats" not in caught.value.text("zh")
     assert "可写" not in caught.value.text("en")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_equal_layers_are_equal_files(cells: gpd.GeoDataFrame, tmp_path: Path, suffix: str) -> None:
+    written = []
+    for run in ("first", "second"):
+        folder = tmp_path / run
+        folder.mkdir()
+        write_layer(cells, folder / f"cells{suffix}")
+        written.append({p.name: p.read_bytes() for p in folder.iterdir()})
+    assert written[0]
+    assert written[0] == written[1]
+
+
+def test_files_do_not_tell_the_day_they_were_written_on(
+    cells: gpd.GeoDataFrame, tmp_path: Path
+) -> None:
+    write_layer(cells, tmp_path / "cells.shp")
+    assert tuple((tmp_path / "cells.dbf").read_bytes()[1:4]) == (80, 1, 1)
+    book = write_layer(cells, tmp_path / "cells.xlsx")
+    with zipfile.ZipFile(book) as parts:
+        assert {info.date_time[:3] for info in parts.infolist()} == {(1980, 1, 1)}
+        core = parts.read("docProps/core.xml").decode()
+    assert core.count("1980-01-01T00:00:00Z") == 2
+    assert openpyxl.load_workbook(book).active is not None

@@ -10,8 +10,10 @@ import pytest
 import shapely
 
 from geodata.sources import open_source
+from geodata.sources.georeference import georeference
 from gridsvc import datum as datums
 from gridsvc.errors import (
+    CrsMissing,
     DatumNeedsDegrees,
     InputError,
     RejectedRows,
@@ -153,3 +155,25 @@ def test_a_datum_on_metres_is_no_statement_about_a_system(tmp_path: Path) -> Non
     assert not isinstance(stated.value, DatumNeedsDegrees)
     raw = open_source(table, datum="gcj02", crs="EPSG:4528", columns=columns)
     assert (raw.crs, raw.datum) == ("EPSG:4528", "gcj02")
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        ((39_562_345.0, 2_905_000.0), ["EPSG:4527", "EPSG:4548"]),
+        ((20_562_345.0, 2_905_000.0), ["EPSG:4498", "EPSG:4509"]),
+        ((562_345.0, 2_905_000.0), ["EPSG:4548", "EPSG:4549"]),
+        ((2_905_000.0, 39_562_345.0), ["EPSG:4527", "{way:swap=all}"]),
+        ((117.6, 26.2), ["{way:crs=EPSG:4490}", "{way:datum=gcj02}"]),
+        ((5e9, 5e9), []),
+    ],
+)
+def test_a_file_without_a_system_is_told_the_likely_ones(
+    place: tuple[float, float], named: list[str]
+) -> None:
+    points = np.array([shapely.Point(place), shapely.Point(place[0] + 1e-3, place[1])])
+    with pytest.raises(CrsMissing) as missing:
+        georeference(points, source="a.shp", own=None, crs=None, datum=None)
+    for hint in (missing.value.hint_zh, missing.value.hint_en):
+        assert all(one in hint for one in named)
+        assert bool(hint) == bool(named)

@@ -122,10 +122,15 @@ export function importing(form: HTMLFormElement, output: HTMLElement): void {
       const cancel = h("button", { type: "button", class: "quiet" }, say("cancel"));
       cancel.addEventListener("click", async () => {
         cancel.disabled = true;
-        await fetch(job.links.self, { method: "DELETE", headers });
+        const answer = await fetch(job.links.self, { method: "DELETE", headers });
+        // Over before the wish arrived: its end is on the way and says so.
+        if (answer.ok) told((await answer.json()) as Json);
       });
       show(output, "wait", titleOf(job.title), [], bar, stage, cancel);
+      let seen = 0;
       const told = (now: Json) => {
+        if (now.version < seen) return;
+        seen = now.version;
         bar.value = now.progress;
         stage.textContent = `${say(`job_${now.state}`)} ${stageOf(now.stage)} ${Math.round(now.progress * 100)} %`;
       };
