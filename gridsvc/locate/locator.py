@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from gridsvc.crs import require_geographic
 from gridsvc.errors import DuplicateKey, EmptySource, InputError, InvalidCoordinate
-from gridsvc.locate.edges import Labels, extract_edges, polygons_of
+from gridsvc.locate.edges import Edges, Labels, extract_edges, polygons_of
 from gridsvc.locate.exact import Index, OneByOne, label_many, lookup
 from gridsvc.locate.location import Location
 from gridsvc.locate.overlap import require_no_overlap
@@ -143,6 +143,10 @@ class Locator:
     def exact_arithmetic(self) -> bool:
         """Whether places at borders are decided here; otherwise (around 0°) GEOS decides them."""
         return self._parts is None
+
+    def borders(self) -> tuple[Edges, IntArray, Labels]:
+        """Return all edges and those of every cell in compressed rows (see ``Edges.by_cell``)."""
+        return self._around.borders()
 
     # --- many ---------------------------------------------------------------------------------
 

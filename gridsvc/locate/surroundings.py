@@ -22,7 +22,7 @@ from gridsvc.locate.edges import Edges, Labels
 from gridsvc.locate.tiles import EdgeTiles
 from gridsvc.types import BoolArray, ComplexArray, FloatArray, IntArray
 
-_BANDS_PER_DEGREE = 100.0
+BANDS_PER_DEGREE = 100.0
 NOBODY = -1  # label across an edge where no other cell comes near
 _TOUCH_DEGREES = 1e-8  # about a millimetre
 _KEEP_FRAMES = 4096
@@ -120,6 +120,10 @@ class Surroundings:
         """Memory held besides the edges, in bytes."""
         return sum(a.nbytes for a in (self._start, self._numbers, self._boxes, self._owner))
 
+    def borders(self) -> tuple[Edges, IntArray, Labels]:
+        """Return all edges and those of every cell in compressed rows (``Edges.by_cell``)."""
+        return self._edges, self._start, self._numbers
+
     def boundary(
         self, position: int, lon: float, lat: float, *, comparable: bool = False
     ) -> tuple[float, tuple[int, ...]]:
@@ -201,11 +205,11 @@ class Surroundings:
                 self._keep(position, own)
             if own is not None:
                 return own
-        band = math.floor(lat * _BANDS_PER_DEGREE)
+        band = math.floor(lat * BANDS_PER_DEGREE)
         key = (position, band)
         found: Frame | None = self._frames.get(key)
         if found is None:
-            south, north = band / _BANDS_PER_DEGREE, (band + 1) / _BANDS_PER_DEGREE
+            south, north = band / BANDS_PER_DEGREE, (band + 1) / BANDS_PER_DEGREE
             found = self._make_frame(position, (south + north) / 2.0, south, north)
             self._keep(key, found)
         return found
@@ -215,7 +219,7 @@ class Surroundings:
         e = self._numbers[self._start[position] : self._start[position + 1]]
         south = float(self._edges.ay[e].min())
         north = float((self._edges.ay[e] + self._edges.dy[e]).max())
-        return (south + north) / 2.0, (north - south) * _BANDS_PER_DEGREE <= 1.0
+        return (south + north) / 2.0, (north - south) * BANDS_PER_DEGREE <= 1.0
 
     def _keep(self, key: int | tuple[int, int], frame: Frame | None) -> None:
         with self._lock:
