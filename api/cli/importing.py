@@ -73,7 +73,8 @@ def import_command(
     exclusions_datum: Annotated[str, typer.Option("--exclusions-datum", help=_BESIDE)] = "",
     exclusions_encoding: Annotated[str, typer.Option("--exclusions-encoding", help=_BESIDE)] = "",
     decide: Annotated[
-        list[str] | None, typer.Option("--decide", help="编码=决定 CODE=WHAT")
+        list[str] | None,
+        typer.Option("--decide", help="编码=决定,未知编号可 keep CODE=WHAT"),
     ] = None,
     wide_gaps: Annotated[
         str, typer.Option("--wide-gaps", help="宽空隙 ask | fill | exclude | leave")
@@ -93,7 +94,11 @@ def import_command(
     ] = False,
     allow_unknown: Annotated[
         bool,
-        typer.Option("--allow-unknown", help="保留目录外的点位类别和案件状态 keep local values"),
+        typer.Option(
+            "--allow-unknown",
+            help="保留目录外的值和尚未录入的人员、单位、对象(不计为任职)"
+            " keep values outside the lists and ids that are not known yet",
+        ),
     ] = False,
     no_repair: Annotated[bool, typer.Option("--no-repair", help="不修复 take as drawn")] = False,
     drop_exclusions: Annotated[

@@ -209,7 +209,8 @@ def import_file(
         Form(description="Of the exclusions; as the file if empty (--exclusions-encoding)."),
     ] = "",
     allow_unknown: Annotated[
-        bool, Form(description="Keep unknown kinds of points, status (--allow-unknown).")
+        bool,
+        Form(description="Keep unknown kinds, and ids not there yet (--allow-unknown)."),
     ] = False,
     number: Annotated[
         bool, Form(description="Issue codes to cells without one (--number).")
