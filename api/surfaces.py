@@ -58,6 +58,8 @@ OPTIONS: dict[str, Option] = {
     "set": Option("--set", "constants", "form", "import_constants", pairs=True),
     "decide": Option("--decide", "decisions", "form", "import_decisions", pairs=True),
     "parent": Option("--parent", "parent", "form", "import_parent"),
+    "communities": Option("--communities", "communities", "form", "import_communities"),
+    "subdistricts": Option("--subdistricts", "subdistricts", "form", "import_subdistricts"),
     "parent_level": Option("--parent-level", "parent_level", "form", "import_parent_level"),
     "parent_crs": Option("--parent-crs", "parent_crs", "form", "import_parent_crs"),
     "parent_datum": Option("--parent-datum", "parent_datum", "form", "import_parent_datum"),

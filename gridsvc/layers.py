@@ -229,10 +229,15 @@ DUTIES = Layer(
         Column("valid_from", "instant", required=True),
         Column("valid_to", "instant"),
         Column("recorded_at", "instant", required=True),
+        Column("recorded_to", "instant"),
+        Column("replaces", "text"),
+        Column("cause_plan", "text"),
     ),
 )
 """Responsibilities: person or unit × role × target × validity. Target kinds: cell, community,
-subdistrict, point, class. A sponsorship (包保) is the role ``sponsor_leader``."""
+subdistrict, point, class. A sponsorship (包保) is the role ``sponsor_leader``. Rows are not
+rewritten: one that is no longer held to be true has ``recorded_to``, and the row that stands for
+it names it in ``replaces``; ``cause_plan`` is the plan whose coming into force made the change."""
 
 VISITS = Layer(
     "visits",

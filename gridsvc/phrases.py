@@ -61,6 +61,7 @@ DEED: dict[str, tuple[str, str]] = {
     "published": ("发布", "published"),
     "superseded": ("被取代", "superseded"),
     "discarded": ("废弃", "discarded"),
+    "withdrawn": ("撤回", "withdrawn"),
     "cancelled": ("取消", "cancelled"),
 }
 

@@ -126,7 +126,11 @@ def get_certificate(plan_id: str, services: ServicesDep) -> CertificateView:
         plan = work.plans.get(plan_id)
     if plan.certificate is None:
         raise NoCertificate(plan=plan_id)
-    return CertificateView(plan=plan_id, certificate=plan.certificate)
+    made = plan.certificate
+    return CertificateView(
+        plan=plan_id, ok=bool(made.get("ok")), at=made.get("at"), digest=made.get("digest"),
+        certificate=made,
+    )  # fmt: skip
 
 
 @router.get(

@@ -69,9 +69,12 @@ class Lineage(BaseModel):
 
 
 class CertificateView(BaseModel):
-    """The machine-made certificate of a plan, as it was stored."""
+    """The machine-made certificate of a plan, as it was stored: what, when, with which digest."""
 
     plan: str
+    ok: bool = Field(description="Whether no blocking finding stood.")
+    at: datetime | None = Field(description="When it was made.")
+    digest: str | None = Field(description="Digest of the cells' arcs that were certified.")
     certificate: dict[str, Any]
 
 

@@ -15,7 +15,7 @@ from geodata.storage.types import Instant, key_text
 from gridsvc.crs import STORAGE_EPSG
 from gridsvc.layers import LAYERS, PLAN_LAYERS, RECORD_LAYERS, Layer
 
-HEAD = "0003"
+HEAD = "0004"
 """Revision of the schema that this version of the program needs."""
 
 GEOMETRY = "geometry"

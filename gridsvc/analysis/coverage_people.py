@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gridsvc.analysis.territory import share_of
+from gridsvc.duties.book import believed
 from gridsvc.errors import BadOption
 from gridsvc.values import is_missing
 
@@ -35,7 +36,7 @@ def duties_valid(
     at : datetime
         Aware; ``valid_from`` ≤ at < ``valid_to``.
     known_at : datetime, optional
-        Only rows recorded until then; when not given, all records count.
+        What was held to be true then; by default what is now.
     """
     if at.tzinfo is None:
         raise BadOption(
@@ -45,9 +46,7 @@ def duties_valid(
             reason_en="it has no time zone",
         )
     keep = (duties["valid_from"] <= at) & (duties["valid_to"].isna() | (duties["valid_to"] > at))
-    if known_at is not None:
-        keep &= duties["recorded_at"] <= known_at
-    return duties[keep]
+    return duties[keep & believed(duties, known_at)]
 
 
 def coverage_duties(

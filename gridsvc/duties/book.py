@@ -91,7 +91,7 @@ def duties_in_force(
     at : datetime
         Aware instant of valid time.
     known_at : datetime, optional
-        Aware instant of record time: later entries are left out. All are known when not given.
+        Aware instant of record time: what was held to be true then. By default what is now.
 
     Returns
     -------
@@ -100,9 +100,23 @@ def duties_in_force(
     """
     now = pd.Timestamp(at)
     keep = (duties["valid_from"] <= now) & (duties["valid_to"].isna() | (duties["valid_to"] > now))
-    if known_at is not None:
-        keep &= duties["recorded_at"] <= pd.Timestamp(known_at)
-    return duties[keep]
+    return duties[keep & believed(duties, known_at)]
+
+
+def believed(duties: pd.DataFrame, known_at: datetime | None = None) -> pd.Series:
+    """Return which rows are held to be true now, or were at an instant of record time.
+
+    A frame without ``recorded_to`` holds no withdrawn rows.
+    """
+    ended = (
+        duties["recorded_to"]
+        if "recorded_to" in duties.columns
+        else pd.Series(pd.NaT, index=duties.index, dtype="datetime64[us, UTC]")
+    )
+    if known_at is None:
+        return ended.isna()
+    then = pd.Timestamp(known_at)
+    return (duties["recorded_at"] <= then) & (ended.isna() | (ended > then))
 
 
 class DutyBook:

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gridsvc.crs import to_metric
-from gridsvc.types import ObjectArray
+from gridsvc.types import FloatArray, ObjectArray
 
 COLUMNS = ("old_code", "new_code", "kind", "share")
 THIN_M = 1e-3
@@ -46,7 +46,7 @@ def lineage(
     rest = overlaps[~same]
     kinds = _kinds(rest)
     moved = rest[["old_code", "new_code"]].assign(
-        kind=kinds, share=(rest["area"] / rest["old_area"]).to_numpy()
+        kind=kinds, share=_shares(rest)
     )
     gone = sorted(set(old_cells.index.astype(str)) - set(overlaps["old_code"]))
     come = sorted(set(new_cells.index.astype(str)) - set(overlaps["new_code"]))
@@ -116,6 +116,13 @@ def changed_overlaps(
         }
     )
     return gpd.GeoDataFrame(table, geometry=geometry, crs=old_cells.crs)
+
+
+def _shares(overlaps: pd.DataFrame) -> FloatArray:
+    """Return overlaps over the old cells' areas: 1 where a cell went over whole, else below."""
+    share = (overlaps["area"] / overlaps["old_area"]).to_numpy(dtype=np.float64)
+    whole = np.abs(share - 1.0) <= _SAME
+    return np.where(whole, 1.0, np.minimum(np.round(share, 9), 1.0))
 
 
 def _shapes(frame: gpd.GeoDataFrame) -> ObjectArray:

@@ -33,12 +33,12 @@ class Standing(StrEnum):
 EFFECTIVE = (PlanStatus.PUBLISHED, PlanStatus.SUPERSEDED)
 """Statuses of versions that have, had or will have their time."""
 
-# Each arrow with its reason; statuses are never skipped. A published version returns to draft
-# when it is withdrawn before its time (``gridsvc.services.publishing.withdraw``).
+# Each arrow with its reason; statuses are never skipped. Only a withdrawal, before its time, takes
+# a published version back to draft (``gridsvc.services.withdrawing``).
 TRANSITIONS: dict[PlanStatus, tuple[PlanStatus, ...]] = {
     PlanStatus.DRAFT: (PlanStatus.IN_REVIEW, PlanStatus.PUBLISHED, PlanStatus.DISCARDED),
     PlanStatus.IN_REVIEW: (PlanStatus.DRAFT, PlanStatus.PUBLISHED, PlanStatus.DISCARDED),
-    PlanStatus.PUBLISHED: (PlanStatus.SUPERSEDED, PlanStatus.DRAFT),
+    PlanStatus.PUBLISHED: (PlanStatus.SUPERSEDED,),
     PlanStatus.SUPERSEDED: (),
     PlanStatus.DISCARDED: (),
 }

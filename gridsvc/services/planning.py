@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import numpy as np
@@ -17,6 +17,7 @@ import pandas as pd
 import shapely
 
 from gridsvc.crs import canonical_geometry, require_geographic, to_metric
+from gridsvc.duties.takeover import NOTHING_CARRIED, Choice
 from gridsvc.errors import (
     AlreadyPublished,
     ConflictError,
@@ -30,6 +31,8 @@ from gridsvc.plan.version import GridScheme, PlanStatus, PlanVersion
 from gridsvc.quality import Certificate, certify
 from gridsvc.quality.findings import TITLES_ZH
 from gridsvc.services.ports import Storage, UnitOfWork
+from gridsvc.services.takeover import Stage, shift_duties, steps
+from gridsvc.services.timeline import day, place_of, require_same_versions, scheduled
 from gridsvc.types import Json, Progress, no_progress
 
 
@@ -178,24 +181,29 @@ def publish(
     at: datetime,
     *,
     expected_revision: int | None = None,
+    choice: Choice = NOTHING_CARRIED,
     progress: Progress = no_progress,
 ) -> PlanVersion:
     """Certify a plan and let it take effect.
 
-    The version in force until now is superseded from ``effective_from`` on. The first publication
-    of a scheme declares its territory. Everything is measured before the write transaction
-    begins; revisions checked inside it make sure that nothing changed in between.
+    The version in force then ends at ``effective_from``; a version scheduled for later keeps its
+    time. The first publication of a scheme declares its territory. Duties of cells that go end at
+    ``effective_from`` and are carried over as chosen (``gridsvc.services.takeover``). Everything
+    is measured before the write transaction begins; revisions checked inside it make sure that
+    nothing changed in between.
 
     Parameters
     ----------
     storage : Storage
     plan_id : str
     effective_from : datetime
-        Start of validity, aware; after the start of the version in force.
+        Start of validity, aware; after the start of the version in force at ``at``.
     at : datetime
         Record time, aware.
     expected_revision : int, optional
         Revision that the caller has seen.
+    choice : Choice
+        Which duties the successors of cells take over; by default none.
     progress : Progress
 
     Raises
@@ -203,9 +211,10 @@ def publish(
     PlanNotPublishable
         If a blocking finding stands; the error carries the ``certificate``.
     ConflictError
-        If the version in force began at or after ``effective_from``.
+        If the version in force began at or after ``effective_from``, or another one is scheduled
+        for that instant.
     StaleVersion
-        If the plan, the version in force or the scheme was changed by somebody else.
+        If the plan, a neighbour in time or the scheme was changed by somebody else.
     AlreadyPublished
         If the plan was published before.
     IllegalTransition, UnknownPlan, InputError
@@ -219,8 +228,8 @@ def publish(
         scheme = work.plans.scheme(plan.scheme_id)
         _require_unpublished(plan, scheme)
         plan.to(PlanStatus.PUBLISHED)
-        last = _in_force(work, scheme.id)
-        _require_later(plan, last, effective_from, scheme.timezone)
+        versions = work.plans.list(scheme.id)
+        place = place_of(plan, versions, effective_from, at, scheme.timezone)
         certificate = certify_plan(work, plan_id, at)
         if not certificate.ok:
             raise PlanNotPublishable(
@@ -231,30 +240,43 @@ def publish(
                 certificate=certificate,
             )
         cells = work.plans.cells(plan_id)
-        old_cells = None if last is None else work.plans.cells(last.id)
+        later = scheduled(versions, at, effective_from)
+        chain = [Stage.read(work, p) for p in (place.before, *later) if p is not None]
     progress("areas", 0.5)
     areas = derive_areas(cells, metric_epsg=scheme.metric_epsg, city_name=scheme.name)
     progress("lineage", 0.6)
-    descent = None if old_cells is None else lineage(old_cells, cells, scheme.metric_epsg)
-    progress("store", 0.7)
     published = plan.to(
         PlanStatus.PUBLISHED,
         effective_from=effective_from,
+        effective_to=None if place.after is None else place.after.effective_from,
         published_at=at,
         certificate=certificate.as_dict(),
+        provenance=plan.provenance | ({"takeover": choice.as_dict()} if chain else {}),
     )
+    chain.insert(0 if place.before is None else 1, Stage(published, cells, areas))
+    descents = [lineage(a.cells, b.cells, scheme.metric_epsg) for a, b in pairwise(chain)]
+    edges = steps(chain, descents, scheme.metric_epsg)
+    progress("store", 0.7)
     with storage.unit_of_work() as work:
         declared = certificate.territory if scheme.territory is None else scheme.territory
         # First, because it keeps others from declaring another territory until all is stored.
         work.plans.save_scheme(replace(scheme, territory=declared), expected=scheme)
-        _require_same(last, _in_force(work, scheme.id))
-        if last is not None:
-            ended = last.to(PlanStatus.SUPERSEDED, effective_to=effective_from)
-            work.plans.save(ended, expected_revision=last.revision)
+        now = work.plans.list(scheme.id)
+        place.require_same(place_of(plan, now, effective_from, at, scheme.timezone))
+        require_same_versions(later, scheduled(now, at, effective_from))
+        if place.before is not None:
+            ended = replace(
+                place.before, effective_to=effective_from, revision=place.before.revision + 1
+            )
+            work.plans.save(ended, expected_revision=place.before.revision)
         work.plans.save(published, expected_revision=plan.revision)
         work.plans.put_areas(plan_id, areas)
-        if last is not None and descent is not None:
-            work.plans.put_lineage(last.id, plan_id, descent)
+        for (old, new), descent in zip(pairwise(chain), descents, strict=True):
+            if plan_id in (old.plan.id, new.plan.id):
+                work.plans.put_lineage(old.plan.id, new.plan.id, descent)
+        if edges:
+            tag = f"{plan_id}.{published.revision}"
+            shift_duties(work, edges, later, at=at, tag=tag)
         work.commit()
     progress("done", 1.0)
     return published
@@ -328,12 +350,6 @@ def _move(
     return moved
 
 
-def _in_force(work: UnitOfWork, scheme_id: str) -> PlanVersion | None:
-    """Return the version without an end."""
-    open_ = [p for p in work.plans.list(scheme_id) if p.status is PlanStatus.PUBLISHED]
-    return max(open_, key=lambda p: p.number, default=None)
-
-
 def _require_aware(instant: datetime) -> None:
     if instant.tzinfo is None or instant.utcoffset() is None:
         raise InputError(
@@ -352,41 +368,8 @@ def _require_unpublished(plan: PlanVersion, scheme: GridScheme) -> None:
     if plan.status not in (PlanStatus.PUBLISHED, PlanStatus.SUPERSEDED):
         return
     start = plan.effective_from
-    since = "?" if start is None else _day(start, scheme.timezone)
+    since = "?" if start is None else day(start, scheme.timezone)
     raise AlreadyPublished(plan=plan.id, since=since)
-
-
-def _day(instant: datetime, timezone: str) -> str:
-    """Return an instant as people of the city write it: the date, with the time unless midnight."""
-    local = instant.astimezone(ZoneInfo(timezone))
-    midnight = local.time().isoformat() == "00:00:00"
-    return f"{local:%Y-%m-%d}" if midnight else f"{local:%Y-%m-%d %H:%M:%S}"
-
-
-def _require_later(
-    plan: PlanVersion, last: PlanVersion | None, start: datetime, timezone: str
-) -> None:
-    if last is None or last.effective_from is None or last.effective_from < start:
-        return
-    given, earliest = _day(start, timezone), _day(last.effective_from, timezone)
-    raise ConflictError(
-        reason_zh=f"方案 {plan.id} 的生效时间 {given} 应晚于现行方案 {last.id} 的 {earliest}",
-        reason_en=f"plan {plan.id} is to take effect on {given}; choose a date after {earliest}, "
-        f"since when {last.id} is in force ({timezone})",
-    )
-
-
-def _require_same(seen: PlanVersion | None, now: PlanVersion | None) -> None:
-    one = None if seen is None else (seen.id, seen.revision)
-    two = None if now is None else (now.id, now.revision)
-    if one != two:
-        found = now or seen
-        raise StaleVersion(
-            kind="plan",
-            key="" if found is None else found.id,
-            current="–" if now is None else now.revision,
-            given="–" if seen is None else seen.revision,
-        )
 
 
 def _canonical(frame: gpd.GeoDataFrame, key: str) -> gpd.GeoDataFrame:

@@ -127,7 +127,7 @@ def test_a_second_version_supersedes_the_first_with_lineage(storage: Storage) ->
     second = draft(storage, split(), base_id=first.id)
     planning.publish(storage, second.id, T0 + 10 * DAY, T0 + DAY)
     now = plans(storage)
-    assert now[first.id].status is PlanStatus.SUPERSEDED
+    assert now[first.id].as_of(T0 + 10 * DAY).status is PlanStatus.SUPERSEDED
     assert now[first.id].effective_to == T0 + 10 * DAY
     everything = list(now.values())
     assert in_force_at(everything, T0 + 9 * DAY) == now[first.id]
