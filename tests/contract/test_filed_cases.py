@@ -9,12 +9,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from starlette.testclient import TestClient
 
+from api.app import create_app
+from api.bootstrap import Services
 from api.importing_choices import ImportChoices
 from api.settings import Settings
 from geodata.storage.base import SqlStorage
 from gridsvc.errors import RejectedRows
 from gridsvc.services.importing import import_layer
+from gridsvc.services.locating import LocatorCache
 from gridsvc.services.raw import ImportReport
 from tests.integration.importing import NOW, published
 
@@ -176,8 +180,46 @@ def test_a_corrected_class_or_place_derives_anew(city: SqlStorage, tmp_path: Pat
     take(city, tmp_path, "cases", HEAD + ROWS)
     corrected = HEAD + "K1,06011,2018-07-01 23:30,117.605,26.205\n"
     take(city, tmp_path, "cases", corrected, replace=True)
-    row, like = cases(city).loc["K1"], cases(city).loc["K3"]
-    assert row[FIELDS].tolist() == like[FIELDS].tolist()
+    found = cases(city)[FIELDS]
+    first, like = found.loc[["K1"]], found.loc[["K3"]]
+    assert first.reset_index(drop=True).equals(like.reset_index(drop=True))
+
+
+def test_cases_are_served_as_filed(city: SqlStorage, tmp_path: Path) -> None:
+    take(city, tmp_path, "cases", HEAD + ROWS)
+    locators = LocatorCache(city, scheme_id="main")
+    services = Services(Settings(), city, locators, clock=lambda: NOW)
+    with TestClient(create_app(services=services), base_url="http://127.0.0.1") as client:
+        one = client.get("/api/v1/cases/K3").json()["properties"]
+        assert (one["unit_id"], one["person_id"]) == ("U3", "P2")
+        assert pd.Timestamp(one["deadline"]) == utc("2018-07-02 01:30")
+        rules = "unit_id=place_and_class:D4, person_id=cell_leader:D2, deadline=urgent_hour:2"
+        assert one["derived"] == rules
+        listed = client.get("/api/v1/cases").json()["features"]
+        assert {f["id"]: f["properties"]["unit_id"] for f in listed} == {
+            "K1": "U1", "K2": "U1", "K3": "U3", "K4": "U2", "K5": "U2", "K6": "U1",
+        }  # fmt: skip
+        assert {f["properties"]["derived"] for f in listed if f["id"] == "K3"} == {rules}
+
+
+def test_duties_of_nobody_are_named_beside_the_gaps(city: SqlStorage, tmp_path: Path) -> None:
+    rows = DUTIES.splitlines()[0] + "\nD9,NOPE,,cell_leader,cell,350404001001002,,2018-02-01,\n"
+    take(city, tmp_path, "duties", rows, allow_unknown=True)
+    locators = LocatorCache(city, scheme_id="main")
+    services = Services(Settings(), city, locators, clock=lambda: NOW)
+    with TestClient(create_app(services=services), base_url="http://127.0.0.1") as client:
+        gaps = client.get("/api/v1/duties/gaps?role=cell_leader").json()
+        assert "350404001001002" in {v["cell_code"] for v in gaps["vacancies"]}
+        assert [u["person_id"] for u in gaps["unknown_holders"]] == ["NOPE"]
+        url = "/api/v1/duties/responsible?cell=350404001001002"
+        for language, words in (("zh", "不在人员表中"), ("en", "is not among the staff")):
+            found = client.get(url, headers={"Accept-Language": language}).json()
+            assert "NOPE" not in {p["person_id"] for p in found["persons"]}
+            assert [u["duty_id"] for u in found["unknown_holders"]] == ["D9"]
+            assert words in found["unknown_holders"][0]["reason"]
+        located = client.get("/api/v1/locate?lon=117.615&lat=26.205").json()
+        assert "cell_leader" not in located["persons"]
+        assert located["unknown_holders"][0]["person_id"] == "NOPE"
 
 
 def test_a_refused_file_changes_nothing(city: SqlStorage, tmp_path: Path) -> None:
