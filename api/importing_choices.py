@@ -32,6 +32,27 @@ class Beside:
     datum: str = ""
     encoding: str = ""
 
+    def of(self, layer: str) -> Beside:
+        """Return what is stated of one of several layers.
+
+        A text like ``communities=社区;subdistricts=街道`` tells each of them its own; another one
+        is for all of them.
+
+        Examples
+        --------
+        >>> two = Beside(layer="communities=A;subdistricts=B", datum="gcj02")
+        >>> two.of("subdistricts")
+        Beside(layer='B', crs='', datum='gcj02', encoding='')
+        """
+
+        def own(text: str) -> str:
+            if not text.startswith(("communities=", "subdistricts=")):
+                return text
+            parts = dict(part.partition("=")[::2] for part in text.split(";"))
+            return parts.get(layer, "").strip()
+
+        return Beside(own(self.layer), own(self.crs), own(self.datum), own(self.encoding))
+
 
 @dataclass(frozen=True, slots=True)
 class ImportChoices:
@@ -142,6 +163,8 @@ class ImportChoices:
         settings: Settings,
         *,
         parent: RawLayer | None = None,
+        communities: RawLayer | None = None,
+        subdistricts: RawLayer | None = None,
         exclusions: RawLayer | None = None,
     ) -> ImportOptions:
         """Return the options of the import use case."""
@@ -161,6 +184,8 @@ class ImportChoices:
             parent=parent,
             parent_mapping=self.parent_mapping,
             parent_level=self.parent_level,
+            communities=communities,
+            subdistricts=subdistricts,
             exclusions=exclusions,
             decisions=self.decisions,
             metric_epsg=self.metric_epsg or None,

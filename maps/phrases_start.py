@@ -106,6 +106,8 @@ START: dict[str, tuple[str, str]] = {
     "import_mapping": ("字段对应列，每行一条", "Field=column, one on each line"),
     "import_decisions": ("对个别编码的决定，每行一条", "Code=decision, one on each line"),
     "import_parent": ("上级图层文件（导入网格时）", "Layer of parents (cells only)"),
+    "import_communities": ("社区图层文件（导入网格时）", "Layer of communities (cells only)"),
+    "import_subdistricts": ("街道图层文件（导入网格时）", "Layer of subdistricts (cells only)"),
     "import_parent_level": ("上级图层的层级", "Level of the parents"),
     "import_parent_crs": ("上级图层的坐标系", "CRS of the parents"),
     "import_parent_datum": ("上级图层的坐标基准", "Datum of the parents"),

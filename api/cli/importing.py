@@ -13,13 +13,14 @@ from api.cli.texts import report_text
 from gridsvc.errors import BadOption
 
 if TYPE_CHECKING:
-    from gridsvc.services.raw import ImportReport
+    from gridsvc.services.raw import ImportReport, RawLayer
 
 _CRS = typer.Option("--crs", help="坐标系,如 EPSG:4528 coordinate system")
 _DATUM = typer.Option("--datum", help="wgs84 | cgcs2000 | gcj02 | bd09")
 _ENCODING = typer.Option("--encoding", help="文字编码,如 GBK text encoding")
 _LAYER = typer.Option("--layer", help="图层或工作表 layer or sheet")
 _BESIDE = "默认同主文件 as the main file's"
+_ABOVE = f"{_BESIDE}; communities=A;subdistricts=B"
 _SWAP = typer.Option("--swap", help="交换坐标轴 exchange axes: none | rows | all")
 
 
@@ -55,16 +56,22 @@ def import_command(
     parent: Annotated[
         Path | None, typer.Option("--parent", help="上级图层文件 layer of parents")
     ] = None,
+    communities: Annotated[
+        Path | None, typer.Option("--communities", help="社区图层文件 layer of communities")
+    ] = None,
+    subdistricts: Annotated[
+        Path | None, typer.Option("--subdistricts", help="街道图层文件 layer of subdistricts")
+    ] = None,
     parent_level: Annotated[
         str, typer.Option("--parent-level", help="community | subdistrict")
     ] = "community",
     parent_map: Annotated[
         list[str] | None, typer.Option("--parent-map", help="上级图层的字段=列名 FIELD=COLUMN")
     ] = None,
-    parent_layer: Annotated[str, typer.Option("--parent-layer", help=_BESIDE)] = "",
-    parent_crs: Annotated[str, typer.Option("--parent-crs", help=_BESIDE)] = "",
-    parent_datum: Annotated[str, typer.Option("--parent-datum", help=_BESIDE)] = "",
-    parent_encoding: Annotated[str, typer.Option("--parent-encoding", help=_BESIDE)] = "",
+    parent_layer: Annotated[str, typer.Option("--parent-layer", help=_ABOVE)] = "",
+    parent_crs: Annotated[str, typer.Option("--parent-crs", help=_ABOVE)] = "",
+    parent_datum: Annotated[str, typer.Option("--parent-datum", help=_ABOVE)] = "",
+    parent_encoding: Annotated[str, typer.Option("--parent-encoding", help=_ABOVE)] = "",
     exclusions: Annotated[
         Path | None, typer.Option("--exclusions", help="例外区域文件 registered exclusions")
     ] = None,
@@ -158,12 +165,16 @@ def import_command(
     raws = [choices.open(f, settings) for f in files]
     above = Beside(parent_layer, parent_crs, parent_datum, parent_encoding)
     barred = Beside(exclusions_layer, exclusions_crs, exclusions_datum, exclusions_encoding)
+
+    def beside(path: Path | None, stated: Beside) -> RawLayer | None:
+        return None if path is None else choices.open_beside(path, settings, stated)
+
     options = choices.options(
         settings,
-        parent=None if parent is None else choices.open_beside(parent, settings, above),
-        exclusions=None
-        if exclusions is None
-        else choices.open_beside(exclusions, settings, barred),
+        parent=beside(parent, above),
+        communities=beside(communities, above.of("communities")),
+        subdistricts=beside(subdistricts, above.of("subdistricts")),
+        exclusions=beside(exclusions, barred),
     )
     services = services_for_writing()
     try:

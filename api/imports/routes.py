@@ -29,6 +29,10 @@ AsLayer = Literal[
     "cells", "exclusions", "streets", "points", "cases", "units", "staff", "duties", "visits",
     "classes", "facilities", "communities", "subdistricts", "network",
 ]  # fmt: skip
+_ABOVE = (
+    "Of the parents; as the file if empty; communities=A;subdistricts=B for two layers "
+    "(--parent-{})."
+)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]")
 
 
@@ -84,11 +88,11 @@ class Uploads:
 
     folder: Path
     file: Path
-    parent: Path | None
-    exclusions: Path | None
+    beside: dict[str, Path]
+    """Files that came with it, by the field of the form."""
 
 
-def _keep(file: UploadFile, parent: UploadFile | None, exclusions: UploadFile | None) -> Uploads:
+def _keep(file: UploadFile, **beside: UploadFile | None) -> Uploads:
     """Write the uploads to a new folder.
 
     Raises
@@ -96,7 +100,7 @@ def _keep(file: UploadFile, parent: UploadFile | None, exclusions: UploadFile | 
     UnreadableSource
         If one is of a type that cannot be read; nothing is kept then.
     """
-    parts = {"file": file, "parent": parent, "exclusions": exclusions}
+    parts = {"file": file, **beside}
     # A form of a browser sends a part without a name where no file was chosen.
     given = {k: v for k, v in parts.items() if v is not None and (k == "file" or v.filename)}
     names = {part: _readable_name(upload) for part, upload in given.items()}
@@ -107,7 +111,7 @@ def _keep(file: UploadFile, parent: UploadFile | None, exclusions: UploadFile | 
         kept[part].parent.mkdir()
         with kept[part].open("wb") as target:
             shutil.copyfileobj(upload.file, target, 1 << 20)
-    return Uploads(folder, kept["file"], kept.get("parent"), kept.get("exclusions"))
+    return Uploads(folder, kept.pop("file"), kept)
 
 
 def _readable_name(upload: UploadFile) -> str:
@@ -150,6 +154,14 @@ def import_file(
         UploadFile | None,
         File(description="Cells: layer of parents, taken by largest overlap (--parent)."),
     ] = None,
+    communities: Annotated[
+        UploadFile | None,
+        File(description="Cells: communities, taken by largest overlap (--communities)."),
+    ] = None,
+    subdistricts: Annotated[
+        UploadFile | None,
+        File(description="Cells: subdistricts, taken by largest overlap (--subdistricts)."),
+    ] = None,
     exclusions: Annotated[
         UploadFile | None,
         File(description="Cells: registered exclusions, rivers, airfields (--exclusions)."),
@@ -181,20 +193,16 @@ def import_file(
         ParentLevel, Form(description="What the parents are (--parent-level).")
     ] = "community",
     parent_mapping: Annotated[
-        str, Form(description="JSON: field to column of the parents (--parent-map).")
+        str,
+        Form(
+            description="JSON: field to column of the parents; communities.code and "
+            "subdistricts.code for one of two layers (--parent-map)."
+        ),
     ] = "",
-    parent_layer: Annotated[
-        str, Form(description="Of the parents; as the file if empty (--parent-layer).")
-    ] = "",
-    parent_crs: Annotated[
-        str, Form(description="Of the parents; as the file if empty (--parent-crs).")
-    ] = "",
-    parent_datum: Annotated[
-        str, Form(description="Of the parents; as the file if empty (--parent-datum).")
-    ] = "",
-    parent_encoding: Annotated[
-        str, Form(description="Of the parents; as the file if empty (--parent-encoding).")
-    ] = "",
+    parent_layer: Annotated[str, Form(description=_ABOVE.format("layer"))] = "",
+    parent_crs: Annotated[str, Form(description=_ABOVE.format("crs"))] = "",
+    parent_datum: Annotated[str, Form(description=_ABOVE.format("datum"))] = "",
+    parent_encoding: Annotated[str, Form(description=_ABOVE.format("encoding"))] = "",
     exclusions_layer: Annotated[
         str, Form(description="Of the exclusions; as the file if empty (--exclusions-layer).")
     ] = "",
@@ -296,12 +304,16 @@ def import_file(
         number=number,
         allow_unknown=allow_unknown,
     )
-    uploads = _keep(file, parent, exclusions)
+    uploads = _keep(
+        file, parent=parent, communities=communities, subdistricts=subdistricts,
+        exclusions=exclusions,
+    )  # fmt: skip
 
     above = Beside(parent_layer, parent_crs, parent_datum, parent_encoding)
     barred = Beside(exclusions_layer, exclusions_crs, exclusions_datum, exclusions_encoding)
 
-    def beside(path: Path | None, stated: Beside) -> RawLayer | None:
+    def beside(field: str, stated: Beside) -> RawLayer | None:
+        path = uploads.beside.get(field)
         return None if path is None else choices.open_beside(path, settings, stated)
 
     def work(progress: Progress) -> dict[str, Any]:
@@ -309,8 +321,10 @@ def import_file(
         raw = choices.open(uploads.file, settings)
         options = choices.options(
             settings,
-            parent=beside(uploads.parent, above),
-            exclusions=beside(uploads.exclusions, barred),
+            parent=beside("parent", above),
+            communities=beside("communities", above.of("communities")),
+            subdistricts=beside("subdistricts", above.of("subdistricts")),
+            exclusions=beside("exclusions", barred),
         )
         report = import_layer(services.storage, raw, as_layer, options, progress)
         services.locators.refresh()

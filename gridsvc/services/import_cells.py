@@ -167,7 +167,7 @@ def finished_cells(
         Cells whose parent is not clear, with the shares.
     """
     ambiguous = pd.DataFrame()
-    if options.parent is not None:
+    if options.parents():
         cells, ambiguous = by_parent(cells, options, metric_epsg, drawn.reading)
     cells = cells.copy()
     cells["area_m2"] = shapely.area(to_metric(cells.geometry.to_numpy(), metric_epsg))

@@ -36,12 +36,10 @@ def hierarchy_columns(
     """Fill parent codes from columns, names or the code itself; a parent layer comes later."""
     codes = ["" if c is None else str(c) for c in table["code"]]
     by_layer: Sequence[str] = ()
-    if options.parent is not None:
-        by_layer = (
-            ("community_code", "subdistrict_code")
-            if options.parent_level == "community"
-            else ("subdistrict_code",)
-        )
+    if given := options.parents():
+        by_layer = ("subdistrict_code",)
+        if "community" in given:
+            by_layer = ("community_code", "subdistrict_code")
     for level, size in (("subdistrict", 9), ("community", 12)):
         column, name = f"{level}_code", f"{level}_name"
         known = table.get(column)
@@ -109,16 +107,18 @@ def missing_parent(column: str, as_layer: str, reading: Reading) -> Fault:
     """Return the fault of a layer from which no parent can be told."""
     listing = ", ".join(reading.columns)
     zh = "社区" if column.startswith("community") else "街道"
+    layer = "communities" if column.startswith("community") else "subdistricts"
     return Fault(
         None,
         column,
         "",
         f"无法得知网格所属{zh}",
         f"nothing tells the {column[:-5]} of the cells",
-        f"请用 {way('map', f'{column}=列名')} 指明、用 {way('parent')} 给出{zh}图层,"
+        f"请用 {way('map', f'{column}=列名')} 指明、"
+        f"用 {way('parent')} 或 {way(layer)} 给出{zh}图层,"
         f"或用 {way('set', f'{column}=值')};文件的列:{listing}",
         f"name the column with {way('map', f'{column}=COLUMN')}, give the parent layer with "
-        f"{way('parent')}, or a value with {way('set', f'{column}=VALUE')}; "
+        f"{way('parent')} or {way(layer)}, or a value with {way('set', f'{column}=VALUE')}; "
         f"columns of the file: {listing}",
     )
 
@@ -151,6 +151,20 @@ def parent_frame(parent: RawLayer, level: str, mapping: Mapping[str, str]) -> gp
     return frame.sort_index()
 
 
+def mapping_of(level: str, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of one layer of parents; ``communities.code`` is of communities alone.
+
+    Examples
+    --------
+    >>> mapping_of("subdistrict", {"name": "MC", "communities.code": "A", "subdistricts.code": "B"})
+    {'name': 'MC', 'code': 'B'}
+    """
+    own = "communities" if level == "community" else "subdistricts"
+    shared = {field: column for field, column in mapping.items() if "." not in field}
+    named = [(field.partition("."), column) for field, column in mapping.items()]
+    return shared | {field: column for (kind, dot, field), column in named if dot and kind == own}
+
+
 def by_parent(
     cells: gpd.GeoDataFrame, options: ImportOptions, metric_epsg: int, reading: Reading
 ) -> tuple[gpd.GeoDataFrame, pd.DataFrame]:
@@ -161,12 +175,18 @@ def by_parent(
     RejectedRows
         For cells that overlap no parent, or when no subdistrict can be told.
     """
-    assert options.parent is not None  # noqa: S101 - the caller looked
-    parents = parent_frame(options.parent, options.parent_level, options.parent_mapping)
-    if options.parent_level == "community":
-        found = assign_hierarchy(cells, communities=parents, metric_epsg=metric_epsg)
-    else:
-        found = assign_hierarchy(cells, subdistricts=parents, metric_epsg=metric_epsg)
+    given = options.parents()
+    frames = {
+        level: parent_frame(layer, level, mapping_of(level, options.parent_mapping))
+        for level, layer in given.items()
+    }
+    sources = ", ".join(layer.source for layer in given.values())
+    found = assign_hierarchy(
+        cells,
+        communities=frames.get("community"),
+        subdistricts=frames.get("subdistrict"),
+        metric_epsg=metric_epsg,
+    )
     if found.cells["subdistrict_code"].isna().all():
         reading.faults.append(missing_parent("subdistrict_code", "cells", reading))
     else:
@@ -178,12 +198,13 @@ def by_parent(
                     code,
                     "网格不与任何上级区域相交",
                     "the cell overlaps no parent area",
-                    f"请核对上级图层 {options.parent.source},或在文件中填写上级编码",
-                    f"check the parent layer {options.parent.source}, or state the parent's code",
+                    f"请核对上级图层 {sources},或在文件中填写上级编码",
+                    f"check the parent layer {sources}, or state the parent's code",
                 )
             )
     reading.refuse()
-    _require_fit(cells, found.ambiguous, options)
+    if "community" in given:
+        _require_fit(cells, found.ambiguous, given["community"], options)
     if len(found.ambiguous):
         count = len(found.ambiguous)
         reading.notes.append(
@@ -203,7 +224,9 @@ def by_parent(
     return found.cells, found.ambiguous
 
 
-def _require_fit(cells: gpd.GeoDataFrame, ambiguous: pd.DataFrame, options: ImportOptions) -> None:
+def _require_fit(
+    cells: gpd.GeoDataFrame, ambiguous: pd.DataFrame, parent: RawLayer, options: ImportOptions
+) -> None:
     """Ask a person when so many cells lie in two parents that the layers cannot fit.
 
     Cells are drawn inside their community. A parent layer in another datum lies some 500 m
@@ -214,15 +237,14 @@ def _require_fit(cells: gpd.GeoDataFrame, ambiguous: pd.DataFrame, options: Impo
     DecisionNeeded
         If more than ``UNCLEAR_SHARE`` of the cells are ambiguous and nobody accepted it.
     """
-    assert options.parent is not None  # noqa: S101 - the caller looked
     unclear = ambiguous[ambiguous["level"] == "cell"] if len(ambiguous) else ambiguous
     if len(unclear) <= max(UNCLEAR_LEAST, UNCLEAR_SHARE * len(cells)):
         return
     if options.decisions.get("parents") == "accept":
         return
-    name = options.parent.source
+    name = parent.source
     share = len(unclear) / len(cells)
-    read_as = f"{options.parent.crs}、{options.parent.datum}"
+    read_as = f"{parent.crs}、{parent.datum}"
     raise DecisionNeeded(
         reason_zh=f"上级图层 {name} 与网格不吻合:{len(unclear)} 个网格({share:.0%})跨两个上级,"
         f"例如 {unclear['code'].iloc[0]};上级图层按 {read_as} 读取,"
@@ -230,6 +252,6 @@ def _require_fit(cells: gpd.GeoDataFrame, ambiguous: pd.DataFrame, options: Impo
         "确认无误用 {way:decide=parents=accept}",
         reason_en=f"the parent layer {name} does not fit the cells: {len(unclear)} of them "
         f"({share:.0%}) lie in two parents, for example {unclear['code'].iloc[0]}; it was read as "
-        f"{options.parent.crs}, {options.parent.datum}: state it with "
+        f"{parent.crs}, {parent.datum}: state it with "
         "{way:parent_datum} or {way:parent_crs}; if it is right use {way:decide=parents=accept}",
     )

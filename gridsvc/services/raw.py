@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import geopandas as gpd
 import pandas as pd
 
-from gridsvc.errors import Fault
+from gridsvc.errors import BadOption, Fault
 from gridsvc.quality.repair_log import summary
 from gridsvc.types import Datum, Json
 
@@ -109,7 +109,10 @@ class ImportOptions:
         Contract field to column of the source; what is not named is matched by its name.
     parent, parent_mapping : RawLayer, mapping
         Communities (or subdistricts) that cells get by largest overlap.
+        ``communities.FIELD`` and ``subdistricts.FIELD`` map columns of one of two layers.
     parent_level : {"community", "subdistrict"}
+    communities, subdistricts : RawLayer or None
+        Parents of one level each; together they give both.
     exclusions : RawLayer or None
         Registered exclusions of the plan.
     decisions : mapping
@@ -162,6 +165,8 @@ class ImportOptions:
     parent: RawLayer | None = None
     parent_mapping: Mapping[str, str] = field(default_factory=dict)
     parent_level: Literal["community", "subdistrict"] = "community"
+    communities: RawLayer | None = None
+    subdistricts: RawLayer | None = None
     exclusions: RawLayer | None = None
     decisions: Mapping[str, str] = field(default_factory=dict)
     metric_epsg: int | None = None
@@ -186,18 +191,45 @@ class ImportOptions:
     channels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     allow_unknown: bool = False
 
+    def parents(self) -> dict[str, RawLayer]:
+        """Return the layers of parents by level: ``community``, ``subdistrict``.
+
+        Raises
+        ------
+        BadOption
+            If a level is given twice.
+        """
+        given = [
+            (self.parent_level, self.parent),
+            ("community", self.communities),
+            ("subdistrict", self.subdistricts),
+        ]
+        found: dict[str, RawLayer] = {}
+        for level, layer in given:
+            if layer is None:
+                continue
+            if level in found:
+                raise BadOption(
+                    option="parent",
+                    value=layer.source,
+                    reason_zh=f"该层级已由 {found[level].source} 给出,每级只能有一个上级图层",
+                    reason_en=f"{found[level].source} gives that level already; each has one layer",
+                )
+            found[level] = layer
+        return found
+
     def as_dict(self) -> Json:
         """Return the choices as a JSON document, layers by name and digest."""
         return {
             "scheme": self.scheme,
             "title": self.title,
             "mapping": dict(self.mapping),
-            "parent": None if self.parent is None else [self.parent.source, self.parent.digest],
+            "parent": _named(self.parent),
             "parent_mapping": dict(self.parent_mapping),
             "parent_level": self.parent_level,
-            "exclusions": None
-            if self.exclusions is None
-            else [self.exclusions.source, self.exclusions.digest],
+            "communities": _named(self.communities),
+            "subdistricts": _named(self.subdistricts),
+            "exclusions": _named(self.exclusions),
             "decisions": dict(self.decisions),
             "metric_epsg": self.metric_epsg,
             "gap_width_m": self.gap_width_m,
@@ -215,6 +247,10 @@ class ImportOptions:
             "number": self.number,
             "allow_unknown": self.allow_unknown,
         }
+
+
+def _named(layer: RawLayer | None) -> list[str] | None:
+    return None if layer is None else [layer.source, layer.digest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +272,8 @@ class ImportReport:
         One row per repair.
     moved_area_m2, moved_share, snap_m, discrepancy_m : float or None
     ambiguous : DataFrame or None
-        Cells whose parent is not clear: code, candidate, share.
+        Cells and communities whose parent is not clear, with the two largest shares: level,
+        code, first, first_share, second, second_share.
     dropped : tuple of str
         Codes left out by decision.
     notes : tuple of Note

@@ -362,3 +362,31 @@ def test_a_cancelled_import_keeps_nothing(
     assert client.get("/api/v1/plans").json() == before
     assert client.delete(job["links"]["self"]).status_code == 409
     assert [j["state"] for j in client.get("/api/v1/jobs").json()["jobs"]] == ["cancelled"]
+
+
+def test_cells_get_both_parents_from_two_uploads(client: TestClient) -> None:
+    """Free codes and no columns; the layers of parents come as parts of one form."""
+
+    def layer(widths: list[int], codes: list[str]) -> bytes:
+        west, features = 118.0, []
+        for width, code in zip(widths, codes, strict=True):
+            a, b = west, round(west + 0.01 * width, 6)
+            ring = [[a, 26.2], [b, 26.2], [b, 26.21], [a, 26.21], [a, 26.2]]
+            features.append({"type": "Feature", "properties": {"code": code, "name": code},
+                             "geometry": {"type": "Polygon", "coordinates": [ring]}})  # fmt: skip
+            west = b
+        return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+    beside = {
+        "communities": ("c.geojson", layer([2, 2], ["甲", "乙"])),
+        "subdistricts": ("s.geojson", layer([4], ["一"])),
+    }
+    job = upload(client, "cells.geojson", layer([1] * 4, list("abcd")), "cells", beside,
+                 scheme="other", title="另一座城")  # fmt: skip
+    last = follow(client, job)[-1]
+    assert last["state"] == "done", last["problem"]
+    found = client.get(f"/api/v1/cells?plan={last['result']['plan_id']}").json()["features"]
+    above = [
+        (f["properties"]["community_code"], f["properties"]["subdistrict_code"]) for f in found
+    ]
+    assert above == [("甲", "一")] * 2 + [("乙", "一")] * 2

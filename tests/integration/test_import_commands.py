@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -200,8 +201,8 @@ def test_files_of_one_command_are_all_kept_or_none(gridsvc: Command, tmp_path: P
     done = gridsvc("import", "one.csv", "two.csv", "--as", "points", "--datum", "wgs84")
     assert done.code != 0
     assert done.out == ""
-    assert gridsvc("export", "points", "-o", "none.csv").code == 0
-    assert len((tmp_path / "none.csv").read_text("utf-8-sig").splitlines()) == 1
+    assert gridsvc("export", "points", "-o", "none.csv").code == 2
+    assert not (tmp_path / "none.csv").exists()
 
 
 def test_repairs_of_the_plan_named_and_none_is_said(gridsvc: Command, tmp_path: Path) -> None:
@@ -287,3 +288,66 @@ def test_exclusions_of_a_repair_are_kept_and_read_again(gridsvc: Command, tmp_pa
     again = gridsvc("repair", path, "-o", "once.gpkg", "--exclusions", "lakes.gpkg", "--json")
     assert again.code == 0, again.err
     assert again.document["exclusions"] == 1
+
+
+def _nested(folder: Path) -> tuple[Path, Path, Path]:
+    """Cells of free codes without parents, and communities and streets of their own drawings."""
+
+    def boxes(widths: list[float], **columns: list[str]) -> gpd.GeoDataFrame:
+        edges = [117.6 + 0.01 * sum(widths[:i]) for i in range(len(widths) + 1)]
+        shapes = [shapely.box(a, 26.2, b, 26.21) for a, b in itertools.pairwise(edges)]
+        return gpd.GeoDataFrame(columns, geometry=shapes, crs=4490)
+
+    cells = folder / "网格.shp"
+    boxes([1] * 8, 编码=[f"片{i}" for i in range(8)]).to_file(cells, encoding="GBK")
+    communities = folder / "社区.shp"
+    boxes(
+        [2.3, 1.7, 2, 2], 编码=["甲", "乙", "丙", "丁"], 名称=["列东", "列西", "和仁", "崇宁"]
+    ).to_file(communities, encoding="GBK")
+    streets = folder / "街道.shp"
+    boxes([3.7, 4.3], 代码=["一", "二"], 名称=["东门", "西关"]).to_file(streets, encoding="GBK")
+    return cells, communities, streets
+
+
+def test_communities_and_streets_come_from_two_layers(gridsvc: Command, tmp_path: Path) -> None:
+    cells, communities, streets = _nested(tmp_path)
+    beside = ("--communities", communities, "--subdistricts", streets)
+    columns = ("--map", "code=编码", "--parent-map", "name=名称",
+               "--parent-map", "communities.code=编码",
+               "--parent-map", "subdistricts.code=代码")  # fmt: skip
+    done = gridsvc("import", cells, "--as", "cells", *beside, *columns, "--json")
+    assert done.code == 0, done.err
+    unclear = [
+        (r["level"], r["code"], r["first"], r["second"], round(r["second_share"], 2))
+        for r in done.document["ambiguous"]  # type: ignore[attr-defined]
+    ]
+    assert unclear == [("cell", "片2", "乙", "甲", 0.3), ("community", "乙", "一", "二", 0.15)]
+    gridsvc("publish", "main-v1", "--from", "2018-01-01")
+    assert gridsvc("export", "cells", "-o", "out.gpkg").code == 0
+    frame = open_source(tmp_path / "out.gpkg").frame
+    assert isinstance(frame, gpd.GeoDataFrame)
+    kept = frame.set_index("code")
+    assert list(kept["community_code"]) == ["甲", "甲", "乙", "乙", "丙", "丙", "丁", "丁"]
+    assert list(kept["subdistrict_code"]) == ["一"] * 4 + ["二"] * 4
+    assert list(kept.loc["片7", ["community_name", "subdistrict_name"]]) == ["崇宁", "西关"]
+    told = gridsvc("import", cells, "--as", "cells", *beside, *columns, "--dry-run")
+    assert "cell 片2 乙" in told.out
+    assert "community 乙 一" in told.out
+
+
+def test_a_level_has_one_layer_of_parents(gridsvc: Command, tmp_path: Path) -> None:
+    cells, communities, streets = _nested(tmp_path)
+    done = gridsvc("import", cells, "--as", "cells", "--map", "code=编码",
+                   "--parent", communities, "--communities", streets)  # fmt: skip
+    assert done.code == 2
+    assert communities.name in done.err
+
+
+def test_one_layer_of_two_levels_leaves_the_other_to_be_asked_for(
+    gridsvc: Command, tmp_path: Path
+) -> None:
+    cells, communities, _ = _nested(tmp_path)
+    done = gridsvc("import", cells, "--as", "cells", "--map", "code=编码",
+                   "--communities", communities, "--parent-map", "code=编码")  # fmt: skip
+    assert done.code == 2
+    assert "--subdistricts" in done.err
