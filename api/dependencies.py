@@ -155,6 +155,22 @@ def instant(
     return parse_instant(at, services.settings.grid.timezone)
 
 
+def known_at(
+    services: ServicesDep,
+    known_at: Annotated[
+        str | None,
+        Query(
+            description="Duties as they were known at this instant of record time (ISO 8601); "
+            "all that is known now when not given."
+        ),
+    ] = None,
+) -> datetime | None:
+    """Return the instant of ``?known_at=``."""
+    if known_at is None or not known_at.strip():
+        return None
+    return parse_instant(known_at, services.settings.grid.timezone, field="known_at")
+
+
 def since(
     services: ServicesDep,
     since: Annotated[str | None, Query(description="From this instant on (ISO 8601).")] = None,
@@ -220,6 +236,7 @@ def plan_or_none(services: Services, at: datetime) -> PlanVersion | None:
 
 BoxDep = Annotated[BoundingBox | None, Depends(bbox)]
 InstantDep = Annotated[datetime, Depends(instant)]
+KnownDep = Annotated[datetime | None, Depends(known_at)]
 SinceDep = Annotated[datetime | None, Depends(since)]
 UntilDep = Annotated[datetime | None, Depends(until)]
 UnvisitedDep = Annotated[datetime | None, Depends(unvisited_since)]

@@ -27,6 +27,7 @@ from gridsvc.datum import convert
 from gridsvc.errors import GridsvcError, InvalidCoordinate, OutsideCoverage
 from gridsvc.locate import Location
 from gridsvc.locate.locator import OUTSIDE
+from gridsvc.services.along import Beside
 from gridsvc.services.answers import Snapshot
 from gridsvc.types import Datum
 
@@ -37,7 +38,7 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PATH = "/api/v1/locate"
-PARAMETERS = ("lon", "lat", "datum", "accuracy", "at", "category", "lang")
+PARAMETERS = ("lon", "lat", "datum", "accuracy", "at", "known_at", "category", "lang")
 """Those of the documented route (a test compares them)."""
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEADERS = (
@@ -83,6 +84,8 @@ class FastPath:
         """Return the answer to a query when nothing has to be read, waited for or explained."""
         try:
             query = read_query(query_string, services)
+            if query.known_at is not None:
+                return None
             at = query.at or services.clock()
             snapshot = services.desk.ready(at)
             return None if snapshot is None else encode(snapshot, query, at)
@@ -106,9 +109,9 @@ class FastPath:
             services = self._services(scope)
             query = read_query(scope["query_string"], services)
             at = query.at or services.clock()
-            snapshot = services.desk.ready(at)
+            snapshot = services.desk.ready(at) if query.known_at is None else None
             if snapshot is None:
-                snapshot = await asyncio.to_thread(services.desk.snapshot, at)
+                snapshot = await asyncio.to_thread(services.desk.snapshot, at, query.known_at)
             body = encode(snapshot, query, at)
         except GridsvcError as error:
             response: Response = problem_response(Request(scope), error)
@@ -126,6 +129,7 @@ class Query:
     datum = "wgs84"
     accuracy: float | None = None
     at: datetime | None = None
+    known_at: datetime | None = None
     category: str | None = None
 
     def __init__(self, lon: float, lat: float) -> None:
@@ -183,6 +187,11 @@ def read_query(raw: bytes, services: Services) -> Query:
         from api.dependencies import parse_instant
 
         query.at = parse_instant(values["at"], services.settings.grid.timezone)
+    if "known_at" in values:
+        from api.dependencies import parse_instant
+
+        zone = services.settings.grid.timezone
+        query.known_at = parse_instant(values["known_at"], zone, field="known_at")
     if "datum" in values:
         query.convert_from(Datum.parse(values["datum"]).value)
     query.category = values.get("category")
@@ -212,8 +221,9 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
     locator = snapshot.locator
     if query.accuracy is None and -180.0 <= x <= 180.0 and -90.0 <= y <= 90.0:
         position, distance, across = locator.find_inside(x, y)
-        if across != -1:
-            # The usual case: inside one cell, at most one neighbour across the nearest boundary.
+        if across != -1 and (snapshot.along is None or not snapshot.along.beside(x, y)):
+            # The usual case: inside one cell, at most one neighbour across the nearest boundary,
+            # no road or river near that somebody answers for.
             memo = snapshot.memo
             middle, shared = memo.get((position, query.category)) or _pieces(
                 snapshot, position, query
@@ -241,14 +251,15 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
             for n in location.neighbours
         ]
     )
-    shared = _pieces(snapshot, locator.position_of(code), query)[1]
+    beside = snapshot.beside(x, y)
+    shared = _pieces(snapshot, locator.position_of(code), query, beside)[1]
     return (
-        b'%b,"boundary_distance_m":%.2f,"ambiguous":%b,"covering":%b,"neighbours":[%b],'
+        b'%b,"boundary_distance_m":%.2f,"ambiguous":%b,"covering":%b,"beside":%b,"neighbours":[%b],'
         b'"nearest_point":%b%b'
     ) % (
         _place(query, at, location.on_border), location.boundary_distance_m or 0.0,
-        b"true" if location.ambiguous else b"false", orjson.dumps(location.covering), neighbours,
-        _near(snapshot, x, y), shared,
+        b"true" if location.ambiguous else b"false", orjson.dumps(location.covering),
+        orjson.dumps([b.document() for b in beside]), neighbours, _near(snapshot, x, y), shared,
     )  # fmt: skip
 
 
@@ -256,7 +267,7 @@ def _place(query: Query, at: datetime, on_border: bool) -> bytes:
     stored = {"lon": query.x, "lat": query.y, "crs": "EPSG:4490"}
     document = {
         "lon": query.lon, "lat": query.lat, "datum": query.datum, "stored": stored, "at": at,
-        "accuracy_m": query.accuracy, "on_border": on_border,
+        "known_at": query.known_at, "accuracy_m": query.accuracy, "on_border": on_border,
     }  # fmt: skip
     return orjson.dumps(document)[:-1]
 
@@ -274,14 +285,17 @@ def _near(snapshot: Snapshot, x: float, y: float) -> bytes:
     return b"%b%.2f}" % (head, distance_m)
 
 
-def _pieces(snapshot: Snapshot, position: int, query: Query) -> tuple[bytes, bytes]:
+def _pieces(
+    snapshot: Snapshot, position: int, query: Query, beside: tuple[Beside, ...] = ()
+) -> tuple[bytes, bytes]:
     """Return what is written between two distances inside a cell, and what ends every answer."""
-    key = (position, query.category)
+    key: tuple[Any, ...] = (position, query.category, *((b.kind, b.code) for b in beside))
     found: tuple[bytes, bytes] | None = snapshot.memo.get(key)
     if found is None:
         code = snapshot.locator.codes[position]
-        middle = b',"ambiguous":false,"covering":%b,"neighbours":[' % orjson.dumps([code])
-        shared = b"," + orjson.dumps(snapshot.cell(code, query.category))[1:]
+        covering = orjson.dumps([code])
+        middle = b',"ambiguous":false,"covering":%b,"beside":[],"neighbours":[' % covering
+        shared = b"," + orjson.dumps(snapshot.cell(code, query.category, beside))[1:]
         found = snapshot.remember(key, (middle, shared))
     return found
 

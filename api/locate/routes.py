@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.dependencies import InstantDep, ServicesDep
+from api.dependencies import InstantDep, KnownDep, ServicesDep
 from api.fastpath import PATH, BadQuery, encode, read_query
 from api.locate.bulk import (
     ARROW,
@@ -56,6 +56,7 @@ def locate(
     request: Request,
     services: ServicesDep,
     at: InstantDep,
+    known_at: KnownDep,
     lon: Annotated[float, Query(description="Longitude in degrees.", examples=[117.64])],
     lat: Annotated[float, Query(description="Latitude in degrees.", examples=[26.26])],
     datum: Annotated[
@@ -74,7 +75,7 @@ def locate(
     is a 404 problem with `nearest_cell` and `distance_m`.
     """
     query = read_query(request.scope["query_string"], services)
-    return Response(encode(services.desk.snapshot(at), query, at), media_type=JSON)
+    return Response(encode(services.desk.snapshot(at, known_at), query, at), media_type=JSON)
 
 
 @router.post(

@@ -44,7 +44,9 @@ class PersonRef(BaseModel):
     name: str | None
     unit_id: str | None
     unit_name: str | None
-    via: str = Field(description="Kind of target of the duty: cell, community, subdistrict, point.")
+    via: str = Field(
+        description="Kind of target: point, road, river, cell, community, subdistrict or city."
+    )
     target_code: str
     valid_from: str | None
     valid_to: str | None
@@ -83,6 +85,16 @@ class PointRef(BaseModel):
     distance_m: float
 
 
+class BesideRef(BaseModel):
+    """A road or river near the place that somebody answers for."""
+
+    kind: str = Field(description="road or river.")
+    code: str = Field(description="Name of the road, id of the river's exclusion.")
+    name: str | None
+    distance_m: float = Field(description="To the centre line of the road, the river's bank.")
+    within_m: float = Field(description="Up to this distance its duties reach a place.")
+
+
 class CategoryRef(BaseModel):
     """The class of cases asked for."""
 
@@ -115,6 +127,7 @@ class LocateAnswer(BaseModel):
     datum: str
     stored: StoredPlace
     at: str
+    known_at: str | None = Field(description="As asked; null: all that is known.")
     accuracy_m: float | None
     on_border: bool = Field(description="Exactly on a boundary; the lowest code that covers wins.")
     boundary_distance_m: float
@@ -123,6 +136,9 @@ class LocateAnswer(BaseModel):
         "accuracy exceeds the distance to it."
     )
     covering: list[str] = Field(description="All cells that cover the place.")
+    beside: list[BesideRef] = Field(
+        description="The nearest road and the nearest river within reach whose duties count."
+    )
     neighbours: list[NeighbourRef]
     nearest_point: PointRef | None
     cell_code: str

@@ -7,6 +7,8 @@ the cell, for high cells and for places outside the band of the place.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike
@@ -14,7 +16,7 @@ from numpy.typing import ArrayLike
 from gridsvc.locate.edges import Edges, Labels
 from gridsvc.locate.locator import BadShape, Locator
 from gridsvc.locate.surroundings import BANDS_PER_DEGREE, metres_per_degree
-from gridsvc.types import FloatArray, IntArray
+from gridsvc.types import BoolArray, FloatArray, IntArray, ObjectArray
 
 _PAIRS = 60_000  # computed together; more do not stay in the cache
 _RIM_PAIRS = 2_000_000
@@ -121,7 +123,8 @@ class _Rim:
             ],
             axis=1,
         )
-        self.tree = shapely.STRtree(shapely.linestrings(ends))
+        lines: ObjectArray = np.asarray(shapely.linestrings(ends), dtype=object)
+        self.tree = shapely.STRtree(lines)
         self.step = max(1, _RIM_PAIRS // len(n))  # even if every edge could be the nearest
 
     def nearest(self, x: FloatArray, y: FloatArray) -> tuple[Labels, FloatArray]:
@@ -157,7 +160,7 @@ def _rows(
 
 def _middles(
     edges: Edges, start: IntArray, numbers: Labels, cell: IntArray
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, BoolArray]:
     """Return for each cell asked for its middle latitude and whether it is a high one."""
     used, back = np.unique(cell, return_inverse=True)
     counts = start[used + 1] - start[used]
@@ -187,7 +190,7 @@ def _chunks(counts: IntArray) -> list[slice]:
     limits = np.arange(_PAIRS, int(total[-1]), _PAIRS)
     cuts = np.unique(np.concatenate([[0], np.searchsorted(total, limits) + 1, [len(counts)]]))
     cuts = cuts[cuts <= len(counts)]
-    return [slice(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(cuts)]
 
 
 def _pairs(start: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
@@ -198,7 +201,7 @@ def _pairs(start: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _gaps(
-    edges: Edges, e: IntArray, x: FloatArray, y: FloatArray, kx: FloatArray, ky: FloatArray
+    edges: Edges, e: IntArray | Labels, x: FloatArray, y: FloatArray, kx: FloatArray, ky: FloatArray
 ) -> FloatArray:
     """Return the distance in metres of each place to its edge."""
     wx, wy = (x - edges.ax[e]) * kx, (y - edges.ay[e]) * ky

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -27,6 +28,7 @@ from gridsvc.errors import OutsideCoverage
 from gridsvc.locate import Locator
 from gridsvc.locate.nearest import NearestPoints
 from gridsvc.plan.version import PlanVersion
+from gridsvc.services.along import Along, Beside
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage, UnitOfWork
 from gridsvc.types import FloatArray, Json, ObjectArray
@@ -55,6 +57,8 @@ class Records:
     nearest: NearestPoints
     places: tuple[FloatArray, FloatArray]
     changes: tuple[datetime, ...]
+    roads: pd.DataFrame | None = None
+    has_rivers: bool = False
 
     @classmethod
     def read(cls, work: UnitOfWork, stamp: str) -> Records:
@@ -67,6 +71,8 @@ class Records:
         there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
         lon, lat = shapely.get_x(geometry[there]), shapely.get_y(geometry[there])
         instants = pd.concat([duties["valid_from"], duties["valid_to"]]).dropna()
+        kinds = duties["target_kind"]
+        named = sorted(set(duties["target_code"][kinds == "road"].dropna().astype(str)))
         strange = of_nobody(duties, set(map(str, staff.index)), set(map(str, units.index)))
         return cls(
             stamp=stamp,
@@ -86,6 +92,8 @@ class Records:
             nearest=NearestPoints(lon, lat),
             places=(lon, lat),
             changes=tuple(sorted({t.to_pydatetime() for t in instants})),
+            roads=work.records("streets").frame(where={"name": named}) if named else None,
+            has_rivers=bool((kinds == "river").any()),
         )
 
 
@@ -93,8 +101,9 @@ class Snapshot:
     """One plan and the duties valid with it, from ``since`` until ``until`` (half-open).
 
     ``now`` is an instant between the same two changes of plans as the present one: what is said
-    of the plan's standing holds until the stamp changes. ``memo`` is for callers that encode parts
-    once.
+    of the plan's standing holds until the stamp changes. ``known_at`` is the instant of record time
+    whose knowledge of duties holds, by default all there is. ``along`` is ``None`` where nobody
+    answers for roads or rivers. ``memo`` is for callers that encode parts once.
     """
 
     def __init__(
@@ -108,6 +117,8 @@ class Snapshot:
         since: datetime,
         until: datetime,
         now: datetime,
+        exclusions: gpd.GeoDataFrame | None = None,
+        known_at: datetime | None = None,
     ) -> None:
         self.plan = plan
         self.now = now
@@ -118,8 +129,10 @@ class Snapshot:
         # In the cells of this plan, whichever one the points were imported under.
         self._point_cells = locator.locate_many(*records.places)
         self._city = city
-        self._book = DutyBook.from_frame(records.duties, at)
-        self._unknown = DutyBook.from_frame(records.unknown, at)
+        self.known_at = known_at
+        self._book = DutyBook.from_frame(records.duties, at, known_at=known_at)
+        self._unknown = DutyBook.from_frame(records.unknown, at, known_at=known_at)
+        self.along = Along.of(self._book, records.roads, exclusions)
         self._router = UnitRouter(records.unit_frame, records.catalogue, self._book)
         columns = (
             "name", "kind", "community_code", "community_name", "subdistrict_code",
@@ -143,8 +156,28 @@ class Snapshot:
         """
         return None if category is None else self.records.catalogue.get(category)
 
-    def cell(self, code: str, category: str | None = None) -> Json:
+    def beside(self, lon: float, lat: float) -> tuple[Beside, ...]:
+        """Return the road and the river near a place that somebody answers for."""
+        return () if self.along is None else self.along.beside(lon, lat)
+
+    def cell(
+        self,
+        code: str,
+        category: str | None = None,
+        beside: Sequence[Beside] = (),
+        point_id: str | None = None,
+    ) -> Json:
         """Return what holds for every place of a cell: chain, persons, unit, plan.
+
+        Parameters
+        ----------
+        code : str
+        category : str or None
+            Class of cases.
+        beside : sequence of Beside
+            Roads and rivers whose duties reach the place as well.
+        point_id : str or None
+            Evaluation point whose duties reach the place as well.
 
         Raises
         ------
@@ -152,7 +185,11 @@ class Snapshot:
         """
         case_class = self.case_class(category)
         row = self._cells[code]
-        place = Place(code, row["community_code"], row["subdistrict_code"])
+        near = {b.kind: b.code for b in beside}
+        place = Place(
+            code, row["community_code"], row["subdistrict_code"], point_id,
+            near.get("road"), near.get("river"),
+        )  # fmt: skip
         codes = None if case_class is None else case_class.codes
         choice = self._router.route(place, category)
         unit = self._unit(choice.unit_id)
@@ -266,8 +303,11 @@ class AnswerDesk:
                 return snapshot
         return None
 
-    def snapshot(self, at: datetime) -> Snapshot:
+    def snapshot(self, at: datetime, known_at: datetime | None = None) -> Snapshot:
         """Return the snapshot for an instant, built from storage when needed.
+
+        With ``known_at`` duties are taken as they were known at that instant of record time; such
+        a snapshot is not kept.
 
         Raises
         ------
@@ -282,16 +322,19 @@ class AnswerDesk:
             since = changes[place - 1] if place else _FIRST
             until = changes[place] if place < len(changes) else _LAST
             key = (stamp, plan.id, since)
-            found = self._snapshots.get(key)
+            found = self._snapshots.get(key) if known_at is None else None
             if found is None:
                 locator = self._locators.of(plan.id)
                 with self._storage.unit_of_work() as work:
                     cells = pd.DataFrame(work.plans.cells(plan.id).drop(columns="geometry"))
                     areas = work.plans.areas(plan.id, "city")
+                    barred = work.plans.exclusions(plan.id) if records.has_rivers else None
                 found = Snapshot(
                     plan, locator, cells, _city(areas), records, at, since, until,
-                    self._locators.now(),
+                    self._locators.now(), barred, known_at,
                 )  # fmt: skip
+                if known_at is not None:
+                    return found
                 self._snapshots[key] = found
                 while len(self._snapshots) > _KEEP_SNAPSHOTS:
                     self._snapshots.popitem(last=False)
@@ -314,6 +357,7 @@ class AnswerDesk:
         *,
         accuracy_m: float | None = None,
         category: str | None = None,
+        known_at: datetime | None = None,
     ) -> Json:
         """Return the full answer for a place in the storage datum.
 
@@ -321,7 +365,8 @@ class AnswerDesk:
         ------
         InvalidCoordinate, OutsideCoverage, NoPlanInForce, UnknownClass
         """
-        return assemble(self.snapshot(at), lon, lat, at, accuracy_m=accuracy_m, category=category)
+        snapshot = self.snapshot(at, known_at)
+        return assemble(snapshot, lon, lat, at, accuracy_m=accuracy_m, category=category)
 
 
 def assemble(
@@ -344,10 +389,12 @@ def assemble(
             distance_m=round(location.nearest_distance_m or 0.0, 2),
         )
     near = snapshot.records.nearest.nearest(lon, lat)
+    beside = snapshot.beside(lon, lat)
     return {
         "lon": lon,
         "lat": lat,
         "at": at.isoformat(),
+        "known_at": _iso(snapshot.known_at),
         "accuracy_m": accuracy_m,
         "on_border": location.on_border,
         "covering": list(location.covering),
@@ -364,7 +411,8 @@ def assemble(
         "nearest_point": None
         if near is None
         else {"distance_m": round(near[1], 2), **snapshot.point(near[0])},
-        **snapshot.cell(location.code, category),
+        "beside": [b.document() for b in beside],
+        **snapshot.cell(location.code, category, beside),
     }
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gridsvc.locate import BadShape, Locator
-from gridsvc.locate import distances
+from gridsvc.locate import BadShape, Locator, distances
 from gridsvc.locate.distances import boundary_many, nearest_many
 from gridsvc.types import FloatArray
 from tests.benchmarks.coverages import jittered

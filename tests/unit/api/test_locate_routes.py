@@ -332,4 +332,4 @@ def test_routes_are_documented() -> None:
     assert set(operations["post"]["requestBody"]["content"]) == {JSON, CSV, ARROW, PARQUET}
     assert {"404", "413", "415", "422"} <= set(operations["post"]["responses"])
     names = {p["name"] for p in operations["get"]["parameters"]}
-    assert names == {"lon", "lat", "datum", "accuracy", "at", "category"}
+    assert names == {"lon", "lat", "datum", "accuracy", "at", "known_at", "category"}
