@@ -29,6 +29,8 @@ class Known:
         Returns code to name of everything there is; called when a near name is wanted.
     layer : str
         Value of ``--as`` that brings more of the kind, empty where none does.
+    published : bool
+        Whether what was imported has to be published before it is there.
     """
 
     def __init__(
@@ -39,8 +41,9 @@ class Known:
         labels: Callable[[], Mapping[str, str]] | None = None,
         *,
         layer: str = "",
+        published: bool = False,
     ) -> None:
-        self.zh, self.en, self.layer = zh, en, layer
+        self.zh, self.en, self.layer, self.published = zh, en, layer, published
         self._codes = frozenset(codes)
         self._load = labels
         self._found: dict[str, list[str]] = {}
@@ -93,14 +96,15 @@ def unknown(
         What holds for the row as long as it is so, in Chinese and English.
     """
     near = known.near(value)
+    publish, publish_en = ("并发布", "and publish ") if known.published else ("", "")
     load = f"({way('as', known.layer)})" if known.layer else ""
     load_en = f" ({way('as', known.layer)})" if known.layer else ""
     first = (
         (f"相近的:{'、'.join(near)}", f"near ones: {', '.join(near)}")
         if near
         else (
-            f"请先导入{known.zh}{load}或改正该值",
-            f"import it first{load_en} or correct the value",
+            f"请先导入{publish}{known.zh}{load}或改正该值",
+            f"import {publish_en}it first{load_en} or correct the value",
         )
     )
     held_zh, held_en = while_unknown

@@ -8,7 +8,7 @@ from datetime import datetime
 import pandas as pd
 
 from gridsvc.errors import Fault
-from gridsvc.plan.version import PlanVersion
+from gridsvc.plan.version import EFFECTIVE, PlanVersion
 from gridsvc.services.attributes import Reading
 from gridsvc.services.import_known import Known, kept, note_kept, unknown
 from gridsvc.services.ports import UnitOfWork
@@ -51,7 +51,7 @@ def targets(work: UnitOfWork, reading: Reading, options: ImportOptions) -> None:
     table = reading.table
     if "target_kind" not in table or "target_code" not in table:
         return
-    plans = [p for p in work.plans.list() if p.effective_from is not None]
+    plans = [p for p in work.plans.list() if p.status in EFFECTIVE and p.effective_from is not None]
     kinds = [None if k is None else str(k) for k in table["target_kind"]]
     for kind in dict.fromkeys(kinds):
         if kind not in _NAMES:
@@ -103,7 +103,7 @@ def _cells(
         return {str(c): n for p in newest for c, n in work.plans.cells(p.id)["name"].items()}
 
     zh, en, layer = _NAMES["cell"]
-    known = Known(zh, en, holding, labels, layer=layer)
+    known = Known(zh, en, holding, labels, layer=layer, published=True)
     begins = reading.table.get("valid_from", pd.Series(dtype=object))
     stays: dict[str, int] = {}
     for i in rows:
@@ -160,7 +160,7 @@ def _known(work: UnitOfWork, kind: str, wanted: list[str], plans: list[PlanVersi
     zh, en, layer = _NAMES[kind]
     if kind in ("community", "subdistrict", "city"):
         areas = {c: n for p in plans for c, n in _areas(work, p, kind)}
-        return Known(zh, en, areas, lambda: areas, layer=layer)
+        return Known(zh, en, areas, lambda: areas, layer=layer, published=True)
     if kind == "class":
         frame = work.records("classes").frame()
         classes = dict(zip(map(str, frame["major_code"]), frame["major_name"], strict=True))
@@ -189,7 +189,7 @@ def _known(work: UnitOfWork, kind: str, wanted: list[str], plans: list[PlanVersi
         built = work.records("facilities").frame(where={"facility_id": wanted})
         barred |= {str(c): n for c, n in built["name"].items()}
     plain = {c: "" if pd.isna(n) else str(n) for c, n in barred.items()}
-    return Known(zh, en, plain, lambda: plain, layer=layer)
+    return Known(zh, en, plain, lambda: plain, layer=layer, published=True)
 
 
 def _areas(work: UnitOfWork, plan: PlanVersion, level: str) -> Iterable[tuple[str, str]]:

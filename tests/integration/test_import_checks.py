@@ -257,6 +257,8 @@ def test_a_draft_is_no_place_for_duties(tmp_path: Path, write: Callable[[str], P
     take(storage, write(STAFF), "staff")
     error = refusal(storage, write(DUTIES + GOOD), "duties")
     assert told(error) == [(2, "对象编码", CELL)]
+    assert "请先导入并发布网格(--as cells)" in error.text("zh", cli)
+    assert "import and publish it first (--as cells)" in error.text("en", cli)
 
 
 def test_persons_kept_by_decision_hold_no_role(city: Storage, write: Callable[[str], Path]) -> None:
