@@ -93,7 +93,8 @@ def list_repairs(
         with services.storage.unit_of_work() as work:
             log = repairs_of_plan(work, plan_id)
         if page.after is not None:
-            log = log[log.index > (int(page.after) if page.after.isdecimal() else 0)]
+            # No log has so many rows, and Python refuses to read numbers of thousands of digits.
+            log = log[log.index > (int(page.after[:18]) if page.after.isdecimal() else 0)]
         if action is not None:
             log = log[log["action"] == action]
         if cell is not None:

@@ -137,6 +137,14 @@ def test_the_log_is_a_layer_to_export(
     assert "gpkg" in refused.text
 
 
+@pytest.mark.parametrize(("after", "first"), [("1", 2), ("9" * 5000, None), ("x", 1), ("-1", 1)])
+def test_any_text_may_stand_for_the_row_before(
+    client: TestClient, report: ImportReport, after: str, first: int | None
+) -> None:
+    found = features(client, f"/api/v1/plans/{report.plan_id}/repairs?limit=1&after={after}")
+    assert [row["id"] for row in found] == ([] if first is None else [str(first)])
+
+
 def test_a_plan_without_repairs_has_an_empty_log(services: Services, client: TestClient) -> None:
     plan = planning.create_draft(services.storage, SCHEME, cells(), at=T0)
     assert features(client, f"/api/v1/plans/{plan.id}/repairs") == []
