@@ -57,6 +57,8 @@ def deadlines(
     clock_minute = np.where(rest <= 240.0, 480.0 + rest, 840.0 + rest - 240.0)
     work = pd.DatetimeIndex(day.astype("datetime64[m]") + clock_minute.astype("timedelta64[m]"))
     work = work.tz_localize(timezone).tz_convert("UTC")
+    # No hours lead back to the last work time there was; nothing is due before it is reported.
+    work = work.where(work > reported, reported)
     urgent = reported + pd.to_timedelta(given, unit="h")
     due = pd.Series(urgent.where(np.asarray(clock) == URGENT, work))
     return pd.DatetimeIndex(due.where(known))

@@ -342,6 +342,10 @@ def test_truth_is_json(sample_city: SampleCity) -> None:
         ("2026-03-07T10:00", 4.0, "work_hour", "2026-03-09T12:00"),
         ("2026-03-02T06:00", 56.0, "workday", "2026-03-10T18:00"),
         ("2026-03-06T23:00", 2.0, "urgent_hour", "2026-03-07T01:00"),
+        # No hours: at once, also before, between and after work times.
+        ("2026-03-02T06:00", 0.0, "work_hour", "2026-03-02T06:00"),
+        ("2026-03-02T12:30", 0.0, "workday", "2026-03-02T12:30"),
+        ("2026-03-07T10:00", 0.0, "work_hour", "2026-03-07T10:00"),
     ],
 )
 def test_deadlines_count_work_time(reported: str, hours: float, clock: str, expected: str) -> None:
