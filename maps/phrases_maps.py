@@ -364,6 +364,7 @@ MAPS: dict[str, tuple[str, str]] = {
     "status_published": ("已发布", "published"),
     "status_scheduled": ("已发布，待生效", "published, not yet in force"),
     "status_in_force": ("生效中", "in force"),
+    "withdraw": ("撤回", "withdraw"),
     "status_superseded": ("已被取代", "superseded"),
     "status_discarded": ("已作废", "discarded"),
     "effective_from": ("生效时间", "In force from"),

@@ -167,6 +167,7 @@ def check_command(
     exclusions: Annotated[Path | None, _EXCLUSIONS] = None,
 ) -> None:
     """打印方案或文件的证书;有未通过项时退出码为 4。Print the certificate; exit 4 if it fails."""
+    from api.bootstrap import utc_now
     from geodata.export import write_layer
     from gridsvc.quality import certify
 
@@ -183,6 +184,7 @@ def check_command(
             exclusions=_exclusions(exclusions),
             registered_parts=_stated("--parts", parts, codes),
             registered_holes=_stated("--holes", holes, codes),
+            at=utc_now(),
         )
         name = raw.source
     else:
@@ -278,7 +280,7 @@ def _certificate_of_plan(plan_id: str, scheme: str) -> tuple[str, Certificate]:
                 if not plans:
                     raise UnknownPlan(plan=scheme or services.settings.grid.scheme)
                 plan_id = plans[-1].id
-            return plan_id, planning.certify_plan(work, plan_id)
+            return plan_id, planning.certify_plan(work, plan_id, services.clock())
     finally:
         services.close()
 

@@ -20,16 +20,12 @@ def register(app: typer.Typer) -> None:
     plan.command("submit")(submit_command)
     plan.command("take-back")(take_back_command)
     plan.command("discard")(discard_command)
+    plan.command("withdraw")(withdraw_command)
     app.add_typer(plan, name="plan")
     scheme = typer.Typer(help="网格体系。Grid schemes.", no_args_is_help=True)
     scheme.command("territory")(territory_command)
-    # A group of one command stays a group.
-    scheme.callback()(_scheme)
+    scheme.command("name")(name_command)
     app.add_typer(scheme, name="scheme")
-
-
-def _scheme() -> None:
-    """网格体系。Grid schemes."""
 
 
 def submit_command(context: typer.Context, plan: Annotated[str, _PLAN]) -> None:
@@ -45,6 +41,27 @@ def take_back_command(context: typer.Context, plan: Annotated[str, _PLAN]) -> No
 def discard_command(context: typer.Context, plan: Annotated[str, _PLAN]) -> None:
     """作废草案或送审中的方案。Discard a draft or a plan in review."""
     _move(context, plan, "discard", "已作废", "is discarded")
+
+
+def withdraw_command(
+    context: typer.Context,
+    plan: Annotated[str, _PLAN],
+    reason: Annotated[str, typer.Option("--reason", help="原因 why")],
+    by: Annotated[str, typer.Option("--by", help="何人 who")] = "",
+) -> None:
+    """撤回已发布而尚未生效的方案。Take back a plan that is published for a later date."""
+    from api.bootstrap import open_services
+    from gridsvc.services.withdrawing import withdraw
+
+    services = open_services()
+    try:
+        moved = withdraw(services.storage, plan, services.clock(), reason=reason, by=by or None)
+    finally:
+        services.close()
+    document = {"id": moved.id, "status": moved.status.value, "revision": moved.revision,
+                "withdrawal": moved.provenance["withdrawals"][-1]}  # fmt: skip
+    zh, en = f"方案 {moved.id} 已撤回为草案", f"{moved.id} is withdrawn and a draft again"
+    emit(context, document, zh if state_of(context).language == "zh" else en)
 
 
 def _move(context: typer.Context, plan: str, step: str, zh: str, en: str) -> None:
@@ -117,3 +134,23 @@ def territory_command(
     zh = f"体系 {found.id} 的辖区:{area / 1e6:,.3f} 平方公里"
     en = f"territory of scheme {found.id}: {area / 1e6:,.3f} km²"
     emit(context, document, zh if state_of(context).language == "zh" else en)
+
+
+def name_command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="城市名称,空则取消 name of the city, '' for none")],
+    scheme: Annotated[str, typer.Option("--scheme", help="网格体系 grid scheme")] = "",
+) -> None:
+    """给城市命名,用于定位结果、地图和页面。Name the city in answers, maps and pages."""
+    from api.bootstrap import open_services
+    from gridsvc.services.naming import name_city
+
+    services = open_services()
+    try:
+        found = name_city(services.storage, scheme or services.settings.grid.scheme, name)
+    finally:
+        services.close()
+    zh = f"体系 {found.id} 的城市:{found.city or '(无名称)'}"
+    en = f"city of scheme {found.id}: {found.city or '(no name)'}"
+    emit(context, {"scheme": found.id, "city": found.city},
+         zh if state_of(context).language == "zh" else en)  # fmt: skip

@@ -11,6 +11,7 @@ import typer
 
 from api.cli.options import instant
 from api.cli.state import emit, progress, state_of
+from api.cli.takeover import choice_of_options, takeover_document, takeover_lines
 from gridsvc.errors import BadOption, NoPlanInForce, NothingToWorkOn
 from gridsvc.phrases import STATE, phrase
 from gridsvc.plan.version import PlanVersion
@@ -71,21 +72,39 @@ def publish_command(
     context: typer.Context,
     plan: Annotated[str, typer.Argument(help="方案编号 plan id")],
     start: Annotated[str, typer.Option("--from", help="生效时间 effective from, ISO 8601")],
+    carry: Annotated[
+        str,
+        typer.Option(
+            "--carry",
+            help="撤销网格的责任由谁承接 duties of cells that go: none | merged | all",
+        ),
+    ] = "none",
+    successor: Annotated[
+        list[str] | None,
+        typer.Option("--successor", help="逐个指定 旧编码=新编码[,…] OLD=NEW[,…], repeatable"),
+    ] = None,
 ) -> None:
     """发布方案;证书有未通过项时拒绝。Publish a plan, refused while a finding stands."""
     from api.bootstrap import open_services
     from gridsvc.services import planning
+    from gridsvc.services.takeover import examine, version_before
 
+    choice = choice_of_options(carry, successor or ())
     services = open_services()
     try:
+        now = services.clock()
         with progress(context) as report:
             published = planning.publish(
                 services.storage,
                 plan,
                 instant(start, "--from"),
-                services.clock(),
+                now,
+                choice=choice,
                 progress=report,
             )
+        with services.storage.unit_of_work() as work:
+            before = version_before(work, published, now)
+            found = None if before is None else examine(work, before, published, choice, now=now)
     finally:
         services.close()
     assert published.effective_from is not None  # noqa: S101 - publication sets it
@@ -93,9 +112,16 @@ def publish_command(
     moment = published.effective_from.astimezone(zone).isoformat()
     zh = f"方案 {published.id} 已发布,{published.cell_count} 个网格,{moment} 起生效"
     en = f"plan {published.id} is published, {published.cell_count} cells, in force from {moment}"
+    if found is not None:
+        zh, en = (
+            "\n".join([said, *takeover_lines(found, language)])
+            for said, language in ((zh, "zh"), (en, "en"))
+        )
     document = {
         "id": published.id,
         "status": published.status.value,
+        "standing": published.standing(now),
+        "takeover": None if found is None else takeover_document(found),
         "effective_from": moment,
         "cells": published.cell_count,
     }
@@ -109,26 +135,44 @@ def diff_command(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="转移的地块导出 moved ground as a layer")
     ] = None,
+    affected: Annotated[
+        Path | None,
+        typer.Option(
+            "--affected", help="受影响的责任、点位、岗位导出 what changes hands, .csv or .xlsx"
+        ),
+    ] = None,
+    carry: Annotated[
+        str, typer.Option("--carry", help="按此方式承接 as if published so: none | merged | all")
+    ] = "none",
 ) -> None:
-    """比较两个方案:增、减、改形、沿革。Compare two plans: added, removed, reshaped, lineage."""
+    """比较两个方案:增减改形、沿革、易手的责任与点位。Compare two plans, what changes hands."""
     from api.bootstrap import open_services
     from geodata.export import write_layer
     from gridsvc.services import planning
+    from gridsvc.services.takeover import examine
 
+    choice = choice_of_options(carry, ())
     services = open_services()
     try:
         with services.storage.unit_of_work() as work:
             found = planning.compare(work, old, new)
+            hands = examine(
+                work, work.plans.get(old), work.plans.get(new), choice, now=services.clock(),
+                descent=found.lineage,
+            )  # fmt: skip
     finally:
         services.close()
     if output is not None:
         write_layer(found.ground, output, name="moved_ground")
+    if affected is not None:
+        write_layer(hands.table().set_index("what"), affected, name="affected")
     kinds = {str(k): int(v) for k, v in found.lineage["kind"].value_counts().sort_index().items()}
     area = float(found.ground["area_m2"].sum()) if len(found.ground) else 0.0
     document: dict[str, Any] = {
         "old": old, "new": new, "added": list(found.added), "removed": list(found.removed),
         "reshaped": list(found.reshaped), "attributes": found.attributes.to_dict("records"),
         "lineage": found.lineage.to_dict("records"), "lineage_kinds": kinds, "moved_area_m2": area,
+        "takeover": takeover_document(hands),
     }  # fmt: skip
     counts = (len(found.added), len(found.removed), len(found.reshaped), len(found.attributes))
     told = ", ".join(f"{k} {v}" for k, v in kinds.items())
@@ -140,7 +184,9 @@ def diff_command(
         f"{old} → {new}: {counts[0]} added, {counts[1]} removed, {counts[2]} reshaped, "
         f"{counts[3]} attributes changed; {area:,.1f} m² changed hands; lineage {told}"
     )
-    emit(context, document, zh if state_of(context).language == "zh" else en)
+    language = state_of(context).language
+    lines = [zh if language == "zh" else en, *takeover_lines(hands, language)]
+    emit(context, document, "\n".join(lines))
 
 
 def export_command(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.dependencies import BoxDep, InstantDep, ServicesDep, parse_instant
-from api.geojson import GEOJSON, answer, feature_collection, matches, not_modified, request_etag
+from api.geojson import GEOJSON, answer, feature_collection, not_modified, request_etag
 from api.plans.listing import (
     ETAG_RESPONSES,
     OUTLINE_RESPONSES,
@@ -26,9 +26,17 @@ from api.plans.schemas import (
     PublishRequest,
     plan_etag,
     plan_view,
+    require_match,
 )
+from api.plans.takeover import (
+    PublishedView,
+    choice_of_request,
+    takeover_view,
+)
+from api.plans.takeover import router as takeover_router
 from api.problems import PreconditionMissing, problem_responses
 from api.records import LIST_RESPONSES
+from gridsvc.duties.takeover import Choice
 from gridsvc.errors import (
     IllegalTransition,
     NoPlanInForce,
@@ -39,9 +47,11 @@ from gridsvc.errors import (
 )
 from gridsvc.layers import AREAS, EXCLUSIONS
 from gridsvc.services import planning
+from gridsvc.services.takeover import examine, version_before
 
 router = APIRouter(prefix="/api/v1/plans", tags=["plans 网格方案"])
 router.include_router(repairs_router)
+router.include_router(takeover_router)
 FINDING_COLUMNS = ("rule", "severity", "cells", "measure", "unit", "message_zh", "message_en")
 
 
@@ -235,11 +245,12 @@ def publish_plan(
     if_match: Annotated[
         str | None, Header(alias="If-Match", description="ETag of the plan that was seen.")
     ] = None,
-) -> PlanView:
-    """Put a plan into force; refused while a finding of its certificate stands.
+) -> PublishedView:
+    """Put a plan into force from a date; refused while a finding of its certificate stands.
 
-    The version before it is superseded, areas and lineage are derived, and new requests are
-    located in the new version at once.
+    The version before it ends then, areas and lineage are derived, and requests for instants from
+    then on are located in the new version. Duties of cells that go end then; the answer says what
+    is carried over (`carry`, `successors`) and which roles fall vacant.
     """
     now = services.clock()
     start = now
@@ -248,13 +259,17 @@ def publish_plan(
         start = parse_instant(body.effective_from, zone, field="effective_from")
     with services.storage.unit_of_work() as work:
         plan = work.plans.get(plan_id)
-    if if_match is None:
-        raise PreconditionMissing
-    if not matches(if_match, plan_etag(plan, now)):
-        raise StaleVersion(kind="plan", key=plan_id, current=plan.revision, given=if_match[:60])
+    require_match(if_match, plan, now)
     published = planning.publish(
-        services.storage, plan_id, start, now, expected_revision=plan.revision
-    )
+        services.storage, plan_id, start, now, expected_revision=plan.revision,
+        choice=choice_of_request(body),
+    )  # fmt: skip
     services.locators.refresh()
     response.headers["ETag"] = plan_etag(published, now)
-    return plan_view(published, now)
+    with services.storage.unit_of_work() as work:
+        before = version_before(work, published, now)
+        found = None if before is None else examine(work, before, published, Choice(), now=now)
+    return PublishedView(
+        **plan_view(published, now).model_dump(),
+        takeover=None if found is None else takeover_view(found),
+    )

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from api.geojson import matches
+from api.problems import PreconditionMissing
+from gridsvc.errors import StaleVersion
 from gridsvc.plan.version import PlanVersion
 
 
@@ -47,6 +50,17 @@ class PublishRequest(BaseModel):
         None,
         description="ISO 8601 instant or date in the city's zone.",
         examples=["2018-11-22", "2018-11-22T00:00:00+08:00"],
+    )
+
+    carry: Literal["none", "merged", "all"] = Field(
+        "none",
+        description="Which duties of cells that go are carried over: none; those of renamed and "
+        "merged cells; all, those of split cells to every successor.",
+    )
+    successors: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="What a person decided: old code to the new codes that take its duties over.",
+        examples=[{"350404001001001": ["350404001001003"]}],
     )
 
 
@@ -115,3 +129,16 @@ def plan_etag(plan: PlanVersion, now: datetime) -> str:
     standing = plan.standing(now)
     state = "" if standing is None else f".{standing.value}"
     return f'W/"{plan.id}-{plan.revision}{state}"'
+
+
+def require_match(if_match: str | None, plan: PlanVersion, now: datetime) -> None:
+    """Raise unless the client has seen the plan as it is.
+
+    Raises
+    ------
+    PreconditionMissing, StaleVersion
+    """
+    if if_match is None:
+        raise PreconditionMissing
+    if not matches(if_match, plan_etag(plan, now)):
+        raise StaleVersion(kind="plan", key=plan.id, current=plan.revision, given=if_match[:60])

@@ -28,7 +28,7 @@ from gridsvc.services.import_cells import (
     repair_cells,
 )
 from gridsvc.services.import_datum import refuse_shifted
-from gridsvc.services.import_numbers import codes_in_use_ever, issued, renamed
+from gridsvc.services.import_numbers import codes_in_use_ever, issued, numbered_note, renamed
 from gridsvc.services.planning import add_draft
 from gridsvc.services.ports import Storage, UnitOfWork
 from gridsvc.services.raw import ImportOptions, ImportReport, Note, RawLayer
@@ -66,7 +66,7 @@ def import_cells(
     if scheme is None:
         scheme = GridScheme(
             id=options.scheme,
-            name=options.title or options.scheme,
+            name=options.city,
             metric_epsg=options.metric_epsg or metric_epsg_of(drawn.frame.geometry.to_numpy()),
             gap_width_m=options.gap_width_m or 1.0,
             code_system=drawn.code_system,
@@ -94,6 +94,7 @@ def import_cells(
         cells = renamed(cells, codes, "name")
         drawn.frame = renamed(drawn.frame, codes)
         repaired = None if repaired is None else _with_codes(repaired, codes)
+        again = (*again, numbered_note(codes))
     progress("certify", 0.7)
     certificate = certify(
         cells,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from gridsvc.plan import number_cells
 from gridsvc.services.ports import UnitOfWork
+from gridsvc.services.raw import Note
 
 # No code of a city begins so.
 _BY_ROW = "row-"
@@ -68,3 +69,12 @@ def renamed(frame: gpd.GeoDataFrame, codes: dict[str, str], *columns: str) -> gp
         if column in result.columns:
             result[column] = result[column].replace(codes)
     return result
+
+
+def numbered_note(codes: dict[str, str]) -> Note:
+    """Return what to tell of codes that were issued: how many, from which to which."""
+    new = sorted(codes.values())
+    return Note(
+        f"{len(new)} 个没有编码的网格已编号:{new[0]} 至 {new[-1]}",
+        f"{len(new)} cells without a code were numbered: {new[0]} to {new[-1]}",
+    )

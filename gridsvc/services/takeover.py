@@ -71,9 +71,7 @@ class Takeover:
             "duties_carried": int(carried.sum()),
             "duties_ended": int((~carried).sum()),
             "duties_by_kind": {k: int(kinds.get(k, 0)) for k in ("U", "S", "M", "X")},
-            **{
-                layer: int((self.records["what"] == what).sum()) for layer, what in _NAMES.items()
-            },
+            **{layer: int((self.records["what"] == what).sum()) for layer, what in _NAMES.items()},
             "roles_changed": len(self.hands),
             "roles_vacant": len(self.vacant),
             "cells_vacant": int(self.vacant["new_code"].nunique()),
@@ -256,6 +254,14 @@ def examine(
     )  # fmt: skip
 
 
+def version_before(work: UnitOfWork, plan: PlanVersion, at: datetime) -> PlanVersion | None:
+    """Return the version that one follows in time, or, for a draft, would follow now."""
+    others = [p for p in work.plans.list(plan.scheme_id) if p.id != plan.id]
+    if plan.effective_from is not None:
+        return next((p for p in others if p.effective_to == plan.effective_from), None)
+    return next((p for p in others if p.in_force(at)), None)
+
+
 def choice_of(plan: PlanVersion) -> Choice:
     """Return how duties were carried over when a version was published."""
     kept = plan.provenance.get("takeover") or {}
@@ -268,8 +274,6 @@ def as_known_before(duties: pd.DataFrame, instant: datetime) -> pd.DataFrame:
     then = pd.Timestamp(instant)
     known = duties["recorded_at"] < then
     known &= duties["recorded_to"].isna() | (duties["recorded_to"] >= then)
-    # Rows recorded at that very instant by the publication have a cause; others were imported.
-    known |= (duties["recorded_at"] == then) & duties["cause_plan"].isna()
     before = duties[known].copy()
     before["recorded_to"] = pd.Series(pd.NaT, index=before.index, dtype=duties["recorded_to"].dtype)
     return before

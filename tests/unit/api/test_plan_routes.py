@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.bootstrap import Services, open_services
 from api.settings import DatabaseSettings, Settings
+from gridsvc.layers import DUTIES, normalize
 from gridsvc.plan.version import PlanVersion
 from gridsvc.services import planning
 from tests.unit.gridsvc.test_planning import SCHEME, T0, cells, split
@@ -137,3 +139,60 @@ def test_a_scheduled_version_supersedes_only_when_its_time_comes(
     for path, before in (("/api/v1/plans", seen), (f"/api/v1/plans/{first.id}", one)):
         again = client.get(path, headers={"If-None-Match": before.headers["etag"]})
         assert again.status_code == 200, path
+
+
+def test_a_publication_says_what_falls_vacant_and_can_be_withdrawn(
+    services: Services, client: TestClient
+) -> None:
+    first = planning.create_draft(services.storage, SCHEME, cells(), at=T0)
+    assert publish(client, first, "2026-01-01").json()["takeover"] is None
+    code = "350404001001001"
+    row = {
+        "duty_id": "D1", "person_id": "p", "role": "cell_leader", "target_kind": "cell",
+        "target_code": code, "valid_from": T0.isoformat(), "recorded_at": T0.isoformat(),
+    }  # fmt: skip
+    with services.storage.unit_of_work() as work:
+        work.records("duties").append(normalize(pd.DataFrame([row]), DUTIES))
+        work.commit()
+    second = planning.create_draft(services.storage, SCHEME, split(), at=T0)
+    address = f"/api/v1/plans/{second.id}"
+    seen = client.get(f"{address}/diff").json()["takeover"]
+    assert (seen["old_plan"], seen["counts"]["duties"]) == (first.id, 1)
+    assert seen["counts"]["roles_vacant"] == 2
+    csv = client.get(f"{address}/diff?f=csv&carry=all").text
+    assert f"duty,D1,p,cell_leader,{code}" in csv
+    answer = publish(client, second, "2027-01-01").json()
+    assert answer["takeover"]["counts"] == seen["counts"]
+    assert {r["key"] for r in answer["takeover"]["rows"] if r["becomes"] == "vacant"} == {
+        "350404001001003", "350404001001004",
+    }  # fmt: skip
+    listed = f"/api/v1/duties?cell={code}&at="
+    assert len(client.get(f"{listed}2026-12-31").json()["rows"]) == 1
+    assert client.get(f"{listed}2027-01-01").json()["rows"] == []
+
+    body = {"reason": "年份有误", "by": "规划员"}
+    etag = client.get(address).headers["etag"]
+    assert client.post(f"{address}/withdraw", json=body).status_code == 428
+    stale = client.post(f"{address}/withdraw", json=body, headers={"If-Match": 'W/"x"'})
+    assert stale.status_code == 412
+    done = client.post(f"{address}/withdraw", json=body, headers={"If-Match": etag})
+    assert (done.status_code, done.json()["status"], done.json()["standing"]) == (
+        200, "draft", None,
+    )  # fmt: skip
+    assert len(client.get(f"{listed}2027-01-01").json()["rows"]) == 1
+    again = client.post(
+        f"{address}/withdraw", json=body, headers={"If-Match": done.headers["etag"]}
+    )
+    assert again.status_code == 409
+    seen = client.get(address)
+    given = {"effective_from": "2026-12-15", "successors": {code: ["350404001001003"]}}
+    carried = client.post(
+        f"{address}/publish", json=given, headers={"If-Match": seen.headers["etag"]}
+    )
+    assert carried.json()["takeover"]["counts"]["duties_carried"] == 1
+    there = client.get("/api/v1/duties?cell=350404001001003&at=2026-12-15").json()["rows"]
+    assert [d["person_id"] for d in there] == ["p"]
+    certificate = client.get(f"{address}/certificate").json()
+    assert certificate["ok"] is True
+    assert certificate["digest"] == certificate["certificate"]["digest"]
+    assert datetime.fromisoformat(certificate["at"]) == NOW
