@@ -32,10 +32,14 @@ class Services:
     certificates: CertificateCache = field(init=False)
 
     def __post_init__(self) -> None:
-        self.locators.use_clock(lambda: self.clock())
+        self.locators.use_clock(self._now)
         self.responsibility = ResponsibilityService(self.storage)
         self.desk = AnswerDesk(self.storage, self.locators)
         self.certificates = CertificateCache(self.storage)
+
+    def _now(self) -> datetime:
+        # Asked anew each time: the clock may be replaced.
+        return self.clock()
 
     def close(self) -> None:
         """Close all connections."""
