@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -42,7 +43,8 @@ def rows(layer: str, locators: LocatorCache, plan: PlanVersion) -> gpd.GeoDataFr
     rng = np.random.default_rng(7)
     x = rng.uniform(west - 0.0003, east + 0.0003, 60)
     y = rng.uniform(south - 0.0003, north + 0.0003, 60)
-    shapes = [None if i % 15 == 0 else p for i, p in enumerate(shapely.points(x, y))]
+    spots: Any = shapely.points(x, y)
+    shapes = [None if i % 15 == 0 else p for i, p in enumerate(spots)]
     names = {"name": [f"r{i}" for i in range(60)], **REQUIRED[layer]}
     table = gpd.GeoDataFrame(names, geometry=shapes, crs=4490)
     table.index = pd.Index([f"r{i:02d}" for i in range(60)], name=LAYERS[layer].key)
