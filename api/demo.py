@@ -28,6 +28,7 @@ from api.maps.pictures import (
 )
 from api.settings import DatabaseSettings, Settings
 from geodata.sample import build_city, write_city
+from geodata.sample.activity import YEAR_TO
 from geodata.sample.write import COLUMNS
 from geodata.sources import open_source
 from geodata.storage import open_storage
@@ -201,7 +202,9 @@ def _fill(
     plan = planning.publish(storage, report.plan_id, first_day, now)
     rows = {"cells": report.imported}
     for step, layer in enumerate(RECORDS, start=2):
-        options = ImportOptions(at=now, mapping=COLUMNS.get(layer, {}))
+        # The year of the sample is over, also by a clock that is behind.
+        at = max(now, YEAR_TO.to_pydatetime())
+        options = ImportOptions(at=at, mapping=COLUMNS.get(layer, {}))
         source = open_source(files[layer], datum=Datum.CGCS2000)
         part = _part(progress, 0.25 + step * share, share)
         rows[layer] = import_layer(storage, source, layer, options, part).imported
