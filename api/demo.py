@@ -29,6 +29,7 @@ from api.maps.pictures import (
 from api.settings import DatabaseSettings, Settings
 from geodata.sample import build_city, write_city
 from geodata.sample.activity import YEAR_TO
+from geodata.sample.naming import AreaNames
 from geodata.sample.write import COLUMNS
 from geodata.sources import open_source
 from geodata.storage import open_storage
@@ -195,7 +196,9 @@ def _fill(
     now = datetime.now(UTC)
     exclusions = open_source(files["exclusions"])
     raw = open_source(files["cells"])
-    options = ImportOptions(title="样例城市网格", exclusions=exclusions, mapping=COLUMNS["cells"])
+    options = ImportOptions(
+        title="样例城市网格", city=AreaNames.CITY, exclusions=exclusions, mapping=COLUMNS["cells"]
+    )
     share = 0.55 / (len(RECORDS) + 2)
     report = import_layer(storage, raw, "cells", options, _part(progress, 0.25, share))
     assert report.plan_id is not None  # noqa: S101 - cells always become a plan

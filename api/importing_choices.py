@@ -74,6 +74,7 @@ class ImportChoices:
 
     scheme: str = ""
     title: str = ""
+    city: str = ""
     layer: str = ""
     crs: str = ""
     datum: str = ""
@@ -180,6 +181,7 @@ class ImportChoices:
         return ImportOptions(
             scheme=self.scheme or settings.grid.scheme,
             title=self.title,
+            city=self.city or settings.grid.city,
             mapping={k: v for k, v in self.mapping.items() if k not in PLACES},
             parent=parent,
             parent_mapping=self.parent_mapping,

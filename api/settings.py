@@ -110,6 +110,7 @@ class GridSettings(_Group):
     model_config = _CONFIG
 
     scheme: str = Field("main", description="Grid scheme that answers when none is named.")
+    city: str = Field("", description="Name of the city that a new grid scheme gets.")
     timezone: str = Field("Asia/Shanghai", description="IANA zone in which times are shown.")
     language: Literal["zh", "en"] = Field("zh", description="Language when none is asked for.")
     locator_cache: int = Field(4, ge=1, description="Locators of past versions kept in memory.")

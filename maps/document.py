@@ -307,7 +307,7 @@ def compose(
         "language": language,
         "scale": encoding.SCALE,
         "bounds": bounds,
-        "title": title,
+        "title": page.titled(title),
         "question": question,
         "facts": list(facts),
         "figures": list(figures),

@@ -67,6 +67,8 @@ class Page:
         IANA zone in which instants are shown.
     plan_title : str
         How the plan is called beside its id.
+    city : str
+        Name of the city, put before the title.
     home, download : str or None
         Addresses of the start page and of the one-file export.
     action : str or None
@@ -84,6 +86,7 @@ class Page:
 
     timezone: str = "Asia/Shanghai"
     plan_title: str = ""
+    city: str = ""
     home: str | None = None
     download: str | None = None
     action: str | None = None
@@ -96,6 +99,14 @@ class Page:
     def name(self, kind: str, key: Any) -> Text:
         """Return the display name of a catalogue key, the key itself when unknown."""
         return self.names.get(kind, {}).get(str(key), str(key))
+
+    def titled(self, title: Text) -> Text:
+        """Return a title with the city before it."""
+        if not self.city:
+            return title
+        if isinstance(title, str):
+            return f"{self.city} · {title}"
+        return {"zh": f"{self.city} · {title['zh']}", "en": f"{self.city} · {title['en']}"}
 
     def plan_text(self, plan_id: str) -> str:
         """Return how the plan is written on the map."""

@@ -53,6 +53,9 @@ def import_command(
     ] = None,
     scheme: Annotated[str, typer.Option("--scheme", help="网格体系 grid scheme")] = "",
     title: Annotated[str, typer.Option("--title", help="方案名称 title of the plan")] = "",
+    city: Annotated[
+        str, typer.Option("--city", help="新体系的城市名称 name of a new scheme's city")
+    ] = "",
     parent: Annotated[
         Path | None, typer.Option("--parent", help="上级图层文件 layer of parents")
     ] = None,
@@ -128,6 +131,7 @@ def import_command(
     choices = ImportChoices(
         scheme=scheme,
         title=title,
+        city=city,
         layer=layer,
         crs=crs,
         datum=datum,

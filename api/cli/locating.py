@@ -131,6 +131,13 @@ def _role_name(role: str, zh: bool) -> str:
     return names.get(role, role)
 
 
+def _area(area: dict[str, Any], zh: bool) -> str:
+    """Return one level of the chain; the whole has no code that anybody knows it by."""
+    if area["level"] == "city":
+        return area["name"] or ("全域" if zh else "whole territory")
+    return f"{area['name'] or ''} {area['code'] or ''}".strip()
+
+
 def answer_text(answer: dict[str, Any], language: Language) -> str:
     """Return an answer as lines for people."""
     zh = language == "zh"
@@ -138,9 +145,7 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
     def line(chinese: str, english: str, value: str) -> str:
         return f"{chinese if zh else english:<10} {value}"
 
-    levels = " › ".join(
-        f"{a['name'] or ''} {a['code'] or ''}".strip() for a in answer["chain"][::-1]
-    )
+    levels = " › ".join(_area(a, zh) for a in answer["chain"][::-1])
     lines = [line("网格", "cell", levels)]
     if answer["on_border"]:
         note = "在边界上,编码最小者负责" if zh else "on a border: the lowest code answers"

@@ -256,6 +256,9 @@ def import_file(
         Form(description="Exclusions of the plan in force stay (false: --drop-exclusions)."),
     ] = True,
     title: Annotated[str, Form(description="Title of the draft plan (--title).")] = "",
+    city: Annotated[
+        str, Form(max_length=60, description="Name of the city of a new scheme (--city).")
+    ] = "",
     replace: Annotated[
         bool, Form(description="Replace rows with the same key (--replace).")
     ] = False,
@@ -279,6 +282,7 @@ def import_file(
     choices = ImportChoices(
         scheme=scheme,
         title=title,
+        city=city,
         layer=layer,
         crs=crs,
         datum=Datum.parse(datum).value if datum.strip() else "",

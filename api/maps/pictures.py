@@ -9,7 +9,7 @@ from typing import Literal
 import geopandas as gpd
 
 from api.bootstrap import Services
-from api.maps.surroundings import hotspot_fields, names_with, page_of, patrol_fields
+from api.maps.surroundings import city_of, hotspot_fields, names_with, page_of, patrol_fields
 from gridsvc.analysis.hotspots import Denominator
 from gridsvc.analysis.results import HotspotResult, PatrolPlan
 from gridsvc.errors import Language, NothingToWorkOn
@@ -73,7 +73,8 @@ def draw_coverage(
     with services.storage.unit_of_work() as work:
         units = work.records("units").frame()
     page = page_of(
-        services.settings, "coverage", plan, frame.language, download=frame.download,
+        services.settings, "coverage", plan, frame.language,
+        city=city_of(services, plan), download=frame.download,
         names=names_with(units=units),
     )  # fmt: skip
     return coverage_map(
@@ -128,6 +129,7 @@ def picture_of_hotspots(
         "hotspot",
         plan,
         frame.language,
+        city=city_of(services, plan),
         download=frame.download,
         fields=hotspot_fields(
             formats.day(choice.since, zone),
@@ -207,6 +209,7 @@ def picture_of_patrol(
         "patrol",
         plan,
         frame.language,
+        city=city_of(services, plan),
         download=frame.download,
         fields=patrol_fields(
             cells, choice.community, choice.cell, choice.inspectors, choice.window or ""
@@ -253,7 +256,14 @@ def draw_plan(
         exclusions = work.plans.exclusions(plan.id)
         streets = gpd.GeoDataFrame(work.records("streets").frame())
     findings = services.certificates.of(plan.id).findings if check else None
-    page = page_of(services.settings, "plan", plan, frame.language, download=frame.download)
+    page = page_of(
+        services.settings,
+        "plan",
+        plan,
+        frame.language,
+        city=city_of(services, plan),
+        download=frame.download,
+    )
     return plan_map(
         plan,
         cells,

@@ -30,6 +30,7 @@ def start_facts(services: Services) -> StartFacts:
         plans = work.plans.list()
         counts = {layer: work.records(layer).count() for layer in ("staff", "points", "cases")}
         example = _inside(work.plans.cells(current.id, limit=1)) if current else ""
+        city = (work.plans.scheme(current.scheme_id).city or current.title) if current else ""
         communities = len(work.plans.areas(current.id, "community")) if current else 0
     lines = tuple(
         PlanLine(
@@ -45,7 +46,7 @@ def start_facts(services: Services) -> StartFacts:
         for plan in reversed(plans)
     )
     return StartFacts(
-        city=current.title if current else "",
+        city=city,
         cells=current.cell_count if current else 0,
         communities=communities,
         staff=counts["staff"],

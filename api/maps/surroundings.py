@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import geopandas as gpd
 import pandas as pd
 
+from api.bootstrap import Services
 from api.settings import Settings
 from geodata import reference
 from gridsvc.errors import Language
@@ -46,12 +47,19 @@ def names_with(
     return names
 
 
+def city_of(services: Services, plan: PlanVersion) -> str:
+    """Return the name of the city of a plan, empty where it has none."""
+    with services.storage.unit_of_work() as work:
+        return work.plans.scheme(plan.scheme_id).city or ""
+
+
 def page_of(
     settings: Settings,
     kind: str,
     plan: PlanVersion,
     language: Language,
     *,
+    city: str = "",
     download: str | None = None,
     fields: Iterable[Field] = (),
     names: dict[str, dict[str, Text]] | None = None,
@@ -69,6 +77,7 @@ def page_of(
     return Page(
         timezone=settings.grid.timezone,
         plan_title=plan.title,
+        city=city,
         home=f"/?language={language}",
         download=download,
         action=f"/maps/{kind}" if own else None,

@@ -73,6 +73,7 @@ class AreaNames:
     """
 
     RIVER = "清澜江"
+    CITY = "清澜市"
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng

@@ -53,6 +53,7 @@ class GridScheme:
     id : str
         Short identifier, for example ``main``.
     name : str
+        Of the city or territory; empty where none was given.
     metric_epsg : int
         Metric CRS in which areas, lengths and tolerances are computed.
     gap_width_m : float
@@ -73,6 +74,14 @@ class GridScheme:
     code_system: CodeSystem = "cn"
     territory: Any = None
     timezone: str = "Asia/Shanghai"
+
+    @property
+    def city(self) -> str | None:
+        """The name of the city, ``None`` where none was given.
+
+        Schemes of older versions carry their identifier for want of a name.
+        """
+        return self.name if self.name not in ("", self.id) else None
 
 
 @dataclass(frozen=True, slots=True)

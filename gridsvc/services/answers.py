@@ -156,6 +156,10 @@ class Snapshot:
         """
         return None if category is None else self.records.catalogue.get(category)
 
+    def roles(self) -> list[str]:
+        """Return the roles that somebody holds for places (not for classes everywhere)."""
+        return sorted({a.duty.role for a in self._book.all() if a.via != "class"})
+
     def beside(self, lon: float, lat: float) -> tuple[Beside, ...]:
         """Return the road and the river near a place that somebody answers for."""
         return () if self.along is None else self.along.beside(lon, lat)
@@ -330,7 +334,7 @@ class AnswerDesk:
                     areas = work.plans.areas(plan.id, "city")
                     barred = work.plans.exclusions(plan.id) if records.has_rivers else None
                 found = Snapshot(
-                    plan, locator, cells, _city(areas), records, at, since, until,
+                    plan, locator, cells, _city(areas, plan.scheme_id), records, at, since, until,
                     self._locators.now(), barred, known_at,
                 )  # fmt: skip
                 if known_at is not None:
@@ -431,11 +435,14 @@ def plan_document(plan: PlanVersion, now: datetime) -> Json:
     }
 
 
-def _city(areas: pd.DataFrame) -> Json | None:
+def _city(areas: pd.DataFrame, scheme_id: str) -> Json | None:
     if areas.empty:
         return None
     row = areas.iloc[0]
-    return {"level": "city", "code": _text(row["code"]), "name": _text(row["name"])}
+    name = _text(row["name"])
+    # Databases of older versions hold the scheme's identifier where no name was given.
+    named = None if name == scheme_id else name
+    return {"level": "city", "code": _text(row["code"]), "name": named}
 
 
 def _plain(frame: pd.DataFrame, columns: Sequence[str], key: str) -> dict[str, Json]:

@@ -101,7 +101,7 @@ def add_draft(
         id=f"{scheme.id}-v{number}",
         scheme_id=scheme.id,
         number=number,
-        title=title or f"{scheme.name} v{number}",
+        title=title or f"{scheme.city or scheme.id} v{number}",
         status=PlanStatus.DRAFT,
         created_at=at,
         cell_count=len(cells),
@@ -243,7 +243,7 @@ def publish(
         later = scheduled(versions, at, effective_from)
         chain = [Stage.read(work, p) for p in (place.before, *later) if p is not None]
     progress("areas", 0.5)
-    areas = derive_areas(cells, metric_epsg=scheme.metric_epsg, city_name=scheme.name)
+    areas = derive_areas(cells, metric_epsg=scheme.metric_epsg, city_name=scheme.city)
     progress("lineage", 0.6)
     published = plan.to(
         PlanStatus.PUBLISHED,

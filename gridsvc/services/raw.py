@@ -105,6 +105,8 @@ class ImportOptions:
         Grid scheme that receives cells, or whose plan in force places points.
     title : str
         Title of the draft plan; the source's name when empty.
+    city : str
+        Name of the territory of a new scheme; empty leaves it without one.
     mapping : mapping
         Contract field to column of the source; what is not named is matched by its name.
     parent, parent_mapping : RawLayer, mapping
@@ -161,6 +163,7 @@ class ImportOptions:
 
     scheme: str = "main"
     title: str = ""
+    city: str = ""
     mapping: Mapping[str, str] = field(default_factory=dict)
     parent: RawLayer | None = None
     parent_mapping: Mapping[str, str] = field(default_factory=dict)
@@ -223,6 +226,7 @@ class ImportOptions:
         return {
             "scheme": self.scheme,
             "title": self.title,
+            "city": self.city,
             "mapping": dict(self.mapping),
             "parent": _named(self.parent),
             "parent_mapping": dict(self.parent_mapping),

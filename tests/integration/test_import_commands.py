@@ -351,3 +351,34 @@ def test_one_layer_of_two_levels_leaves_the_other_to_be_asked_for(
                    "--communities", communities, "--parent-map", "code=编码")  # fmt: skip
     assert done.code == 2
     assert "--subdistricts" in done.err
+
+
+def test_the_city_is_called_by_its_name_and_never_by_its_scheme(
+    gridsvc: Command, tmp_path: Path
+) -> None:
+    cells = save(squares(), tmp_path / "cells.gpkg")
+    assert gridsvc("import", cells, "--as", "cells", "--title", "第一版").code == 0
+    assert gridsvc("publish", "main-v1", "--from", "2018-01-01").code == 0
+    place = ("locate", "117.605", "26.205", "--datum", "cgcs2000")
+    assert "全域 › " in gridsvc(*place).out
+    assert "whole territory › " in gridsvc(*place, "--lang", "en").out
+    whole = gridsvc(*place, "--json").document["chain"][-1]  # type: ignore[index]
+    assert whole == {"level": "city", "code": "city", "name": None}
+    done = gridsvc("scheme", "name", "清澜市", "--json")
+    assert done.document == {"scheme": "main", "city": "清澜市"}
+    assert "清澜市 › " in gridsvc(*place).out
+    assert gridsvc("map", "plan", "-o", "plan.html").code == 0
+    assert "清澜市 · " in (tmp_path / "plan.html").read_text("utf-8")
+
+
+def test_the_first_import_may_name_the_city(
+    gridsvc: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = save(squares(), tmp_path / "cells.gpkg")
+    monkeypatch.setenv("GRIDSVC_CITY", "澜江县")
+    place = ("locate", "117.605", "26.205", "--datum", "cgcs2000")
+    for scheme, given, name in (("a", (), "澜江县"), ("b", ("--city", "清澜市"), "清澜市")):
+        assert gridsvc("import", cells, "--as", "cells", "--scheme", scheme, *given).code == 0
+        assert gridsvc("publish", f"{scheme}-v1", "--from", "2018-01-01").code == 0
+        monkeypatch.setenv("GRIDSVC_SCHEME", scheme)
+        assert f"{name} › " in gridsvc(*place).out
