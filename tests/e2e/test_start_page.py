@@ -51,12 +51,22 @@ def test_a_planner_imports_cells_and_publishes_the_draft(
     seen.page.reload(wait_until="load")
     row = seen.page.locator("#plans tr", has_text="新一版")
     assert "草稿" in row.inner_text()
+    seen.page.select_option("#plans .publish select", "merged")
+    seen.page.click("#plans .publish a")
+    seen.page.wait_for_selector("#plans .answer[data-kind=note]", timeout=60_000)
+    assert "将空缺的岗位" in seen.page.inner_text("#plans .answer")
     seen.page.fill("#plans .publish input", "2026-12-01")
     seen.page.click("#plans .publish button")
     seen.page.wait_for_selector("#plans .answer[data-kind=good]", timeout=120_000)
     seen.page.reload(wait_until="load")
-    assert "已发布" in seen.page.locator("#plans tr", has_text="新一版").inner_text()
+    assert "待生效" in seen.page.locator("#plans tr", has_text="新一版").inner_text()
     assert seen.page.locator("#plans .publish").count() == 0
+    seen.shot("start-scheduled")
+    seen.page.fill("#plans .withdraw input", "日期有误")
+    seen.page.click("#plans .withdraw button")
+    seen.page.wait_for_selector("#plans .answer[data-kind=good]")
+    seen.page.reload(wait_until="load")
+    assert "草稿" in seen.page.locator("#plans tr", has_text="新一版").inner_text()
     seen.clean()
 
 

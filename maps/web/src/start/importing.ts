@@ -2,6 +2,7 @@
 import {
   failed, h, headers, language, moment, say, show, showProblem, stageOf, titleOf, type Json,
 } from "./dom";
+import { carryChoice, lookAhead, takeoverParts } from "./takeover";
 
 const OVER = ["done", "failed", "cancelled"];
 
@@ -50,8 +51,15 @@ export function publishForm(planId: string, etag: string | null): HTMLElement {
   const output = h("div", { class: "answer", role: "status", hidden: true });
   const date = h("input", { type: "date", name: "effective_from", "aria-label": say("effective_from") });
   const button = h("button", { type: "submit" }, say("publish"));
+  const carry = carryChoice();
+  const look = h("a", { class: "more", href: `#${planId}`, role: "button" }, say("takeover_look"));
+  look.addEventListener("click", (event) => {
+    event.preventDefault();
+    void lookAhead(planId, carry.value, output);
+  });
   const form = h("form", { class: "publish" },
-    h("label", null, say("effective_from"), date), button);
+    h("label", null, say("effective_from"), date),
+    h("label", null, say("takeover_carry"), carry), button, look);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
@@ -61,7 +69,7 @@ export function publishForm(planId: string, etag: string | null): HTMLElement {
       const response = await fetch(`${address}/publish`, {
         method: "POST",
         headers: { ...headers, "content-type": "application/json", "if-match": seen },
-        body: JSON.stringify({ effective_from: date.value || null }),
+        body: JSON.stringify({ effective_from: date.value || null, carry: carry.value }),
       });
       const answer = (await response.json()) as Json;
       if (!response.ok) {
@@ -69,7 +77,9 @@ export function publishForm(planId: string, etag: string | null): HTMLElement {
         return showProblem(output, answer);
       }
       form.hidden = true;
-      show(output, "good", say("published_from", { plan: planId, at: moment(answer.effective_from) }), [],
+      const hands = answer.takeover ? takeoverParts(answer.takeover) : null;
+      show(output, "good", say("published_from", { plan: planId, at: moment(answer.effective_from) }), hands?.rows ?? [],
+        hands?.more ?? null,
         h("a", { class: "more", href: `/maps/coverage?language=${language}` }, say("start_coverage")));
     } catch (error) {
       button.disabled = false;

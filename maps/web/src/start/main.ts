@@ -1,6 +1,7 @@
 // The start page: locate, import, publish, and small tables; works on with plain links without it.
 import "./start.css";
 import { importing, publishForm } from "./importing";
+import { withdrawForm } from "./takeover";
 import { locating } from "./locate";
 import { tables } from "./tables";
 
@@ -14,6 +15,9 @@ const form = one<HTMLFormElement>("#import");
 const report = one("#report");
 if (form && report) importing(form, report);
 
+for (const place of document.querySelectorAll<HTMLElement>("[data-withdraw]")) {
+  place.append(withdrawForm(place.dataset.withdraw!, place.dataset.etag ?? ""));
+}
 for (const place of document.querySelectorAll<HTMLElement>("[data-publish]")) {
   place.append(publishForm(place.dataset.publish!, place.dataset.etag ?? null));
 }
