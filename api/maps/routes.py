@@ -325,8 +325,9 @@ def plan_page(
     download: DownloadQuery = False,
 ) -> Response:
     """Show a plan version and, in red, exactly where its certificate fails."""
+    stands = plan.standing(services.clock())  # changes by the clock, without anything written
     return _serve(
-        request, services, plan, "plan", (plan.revision,), {}, download,
+        request, services, plan, "plan", (plan.revision, stands), {}, download,
         lambda frame: draw_plan(services, plan, frame),
     )  # fmt: skip
 

@@ -141,6 +141,22 @@ def test_a_scheduled_version_supersedes_only_when_its_time_comes(
         assert again.status_code == 200, path
 
 
+def test_the_map_of_a_version_says_where_it_stands_by_the_clock(
+    services: Services, client: TestClient
+) -> None:
+    plan = planning.create_draft(services.storage, SCHEME, cells(), at=T0)
+    planning.publish(services.storage, plan.id, datetime(2027, 1, 1, tzinfo=UTC), NOW)
+    page = f"/maps/plan?plan={plan.id}&language=en"
+    waiting = client.get(page)
+    services.clock = lambda: datetime(2027, 1, 2, tzinfo=UTC)
+    standing = client.get(page, headers={"If-None-Match": waiting.headers["etag"]})
+    assert standing.status_code == 200
+    # The document holds the fact and the catalogue of phrases.
+    told = '{"zh":"生效中","en":"in force"}'
+    assert told not in waiting.text
+    assert told in standing.text
+
+
 def test_a_publication_says_what_falls_vacant_and_can_be_withdrawn(
     services: Services, client: TestClient
 ) -> None:
