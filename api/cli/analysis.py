@@ -112,17 +112,17 @@ def patrol(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     plan: Annotated[str | None, typer.Option(help="方案 · plan version")] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help=".gpx | .geojson | .html")
+        Path | None, typer.Option("-o", "--output", help=".gpx | .kml | .geojson | .html")
     ] = None,
 ) -> None:
-    """Plan rounds over the points of one area and write them as GPX, GeoJSON or a map."""
+    """Plan rounds over the points of one area and write them as GPX, KML, GeoJSON or a map."""
     from api.bootstrap import open_services
     from api.patrols.routes import parse_place
-    from gridsvc.patrol import to_geojson_text, to_gpx
+    from gridsvc.patrol import to_geojson_text, to_gpx, to_kml
     from gridsvc.patrol.gpx import summary
     from gridsvc.services.patrols import PatrolArea, plan_patrol
 
-    kind = _kind(output, (".gpx", ".geojson", ".json", ".html"))
+    kind = _kind(output, (".gpx", ".kml", ".geojson", ".json", ".html"))
     if sum(code is not None for code in (cell, community, subdistrict)) != 1:
         raise NothingToWorkOn(
             reason_zh="请给出 {way:cell}、{way:community} 或 {way:subdistrict} 之一",
@@ -167,8 +167,8 @@ def patrol(
                 drawn = picture_of_patrol(services, found, result, chosen, frame)
                 output.write_text(render_html(drawn), encoding="utf-8")
             elif output is not None:
-                text = to_gpx(result) if kind == ".gpx" else to_geojson_text(result)
-                output.write_text(text, encoding="utf-8")
+                write = {".gpx": to_gpx, ".kml": to_kml}.get(kind, to_geojson_text)
+                output.write_text(write(result), encoding="utf-8")
     finally:
         services.close()
     document = summary(result)

@@ -1,4 +1,4 @@
-"""Patrol rounds for a cell, community or subdistrict as GeoJSON or GPX."""
+"""Patrol rounds for a cell, community or subdistrict as GeoJSON, GPX or KML."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from gridsvc.errors import (
     UnknownCell,
     UnknownPlan,
 )
-from gridsvc.patrol import NoStart, to_geojson_text, to_gpx
+from gridsvc.patrol import NoStart, to_geojson_text, to_gpx, to_kml
 from gridsvc.patrol.rounds import Window
 from gridsvc.services.patrols import PatrolArea, plan_patrol
 from gridsvc.types import Datum, LonLat
 
 GPX = "application/gpx+xml"
+KML = "application/vnd.google-earth.kml+xml"
 router = APIRouter(prefix="/api/v1/patrols", tags=["patrols 巡查"])
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -35,6 +36,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {
             GEOJSON: {"schema": {"$ref": "#/components/schemas/GeoJsonCollection"}},
             GPX: {"schema": {"type": "string"}},
+            KML: {"schema": {"type": "string"}},
         },
         "headers": {"ETag": {"schema": {"type": "string"}}},
     },
@@ -99,7 +101,9 @@ def get_patrol(
     max_snap_m: Annotated[float, Query(ge=0.0, le=1000.0)] = 100.0,
     iterations: Annotated[int | None, Query(ge=1, le=20000)] = None,
     seed: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-    f: Annotated[Literal["geojson", "gpx"] | None, Query(description="geojson | gpx")] = None,
+    f: Annotated[
+        Literal["geojson", "gpx", "kml"] | None, Query(description="geojson | gpx | kml")
+    ] = None,
 ) -> Response:
     """Plan rounds over the evaluation points of one area on the street network.
 
@@ -108,7 +112,8 @@ def get_patrol(
     """
     area = PatrolArea(cell=cell, community=community, subdistrict=subdistrict)
     accepted = request.headers.get("accept", "")
-    as_gpx = f == "gpx" or (f is None and GPX in accepted)
+    wanted = next((kind for kind in (GPX, KML) if kind in accepted), GEOJSON)
+    media = {"gpx": GPX, "kml": KML, "geojson": GEOJSON}[f] if f else wanted
     day = at.date().isoformat()
     etag = request_etag(request, services.storage.version_stamp(), plan.id, day)
     unchanged = not_modified(request, etag)
@@ -133,8 +138,9 @@ def get_patrol(
             progress=progress,
         )
     )
-    if as_gpx:
+    if media != GEOJSON:
+        kind, text = ("gpx", to_gpx(result)) if media == GPX else ("kml", to_kml(result))
         name = re.sub(r"[^0-9A-Za-z_-]", "", area.code) or "patrol"
-        disposition = ("Content-Disposition", f'attachment; filename="patrol-{name}.gpx"')
-        return answer(to_gpx(result).encode(), GPX, etag, [disposition])
+        disposition = ("Content-Disposition", f'attachment; filename="patrol-{name}.{kind}"')
+        return answer(text.encode(), media, etag, [disposition])
     return answer(to_geojson_text(result).encode(), GEOJSON, etag)

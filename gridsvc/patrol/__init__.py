@@ -2,6 +2,7 @@
 
 from gridsvc.patrol.bounds import one_tree_bound
 from gridsvc.patrol.gpx import to_geojson, to_geojson_text, to_gpx
+from gridsvc.patrol.kml import to_kml
 from gridsvc.patrol.network import Snap, WalkNetwork
 from gridsvc.patrol.rounds import NoStart, plan_point_rounds, points_in_window
 from gridsvc.patrol.texts import instruction_text, reason_text
@@ -19,5 +20,6 @@ __all__ = [
     "to_geojson",
     "to_geojson_text",
     "to_gpx",
+    "to_kml",
     "verify_rounds",
 ]

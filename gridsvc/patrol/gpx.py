@@ -33,8 +33,8 @@ def to_gpx(plan: PatrolPlan) -> str:
             f'xsi:schemaLocation="{_NAMESPACE} {_NAMESPACE}/gpx.xsd">'
         ),
         "  <metadata>",
-        f"    <name>{_text(plan.area_name or plan.area_code)}</name>",
-        f"    <desc>{_text(_summary(plan))}</desc>",
+        f"    <name>{plain_text(plan.area_name or plan.area_code)}</name>",
+        f"    <desc>{plain_text(summary_text(plan))}</desc>",
         f"    <time>{plan.created_at.strftime('%Y-%m-%dT%H:%M:%SZ')}</time>",
         "  </metadata>",
     ]
@@ -42,21 +42,21 @@ def to_gpx(plan: PatrolPlan) -> str:
         for stop in walked.stops:
             lines += [
                 f"  <wpt {_place(stop.location)}>",
-                f"    <name>{walked.number}-{stop.order} {_text(stop.name)}</name>",
-                f"    <cmt>{_text(stop.point_id)}</cmt>",
-                f"    <type>{_text(stop.category)}</type>",
+                f"    <name>{walked.number}-{stop.order} {plain_text(stop.name)}</name>",
+                f"    <cmt>{plain_text(stop.point_id)}</cmt>",
+                f"    <type>{plain_text(stop.category)}</type>",
                 "  </wpt>",
             ]
     for walked in plan.rounds:
-        lines += ["  <rte>", f"    <name>{_text(_title(walked))}</name>",
+        lines += ["  <rte>", f"    <name>{plain_text(round_title(walked))}</name>",
                   f"    <number>{walked.number}</number>"]  # fmt: skip
         ends = (walked.start, walked.start_name or "start")
         for place, name in [ends, *((s.location, s.name) for s in walked.stops), ends]:
-            lines += [f"    <rtept {_place(place)}>", f"      <name>{_text(name)}</name>",
+            lines += [f"    <rtept {_place(place)}>", f"      <name>{plain_text(name)}</name>",
                       "    </rtept>"]  # fmt: skip
         lines.append("  </rte>")
     for walked in plan.rounds:
-        lines += ["  <trk>", f"    <name>{_text(_title(walked))}</name>",
+        lines += ["  <trk>", f"    <name>{plain_text(round_title(walked))}</name>",
                   f"    <number>{walked.number}</number>"]  # fmt: skip
         for leg in walked.path:
             lines.append("    <trkseg>")
@@ -153,12 +153,14 @@ def _feature(geometry: Any, **properties: Any) -> dict[str, Any]:
     }
 
 
-def _title(walked: PatrolRound) -> str:
+def round_title(walked: PatrolRound) -> str:
+    """Return number, person and length of a round."""
     person = f" {walked.person_name}" if walked.person_name else ""
     return f"{walked.number}{person} {walked.length_m:.0f} m"
 
 
-def _summary(plan: PatrolPlan) -> str:
+def summary_text(plan: PatrolPlan) -> str:
+    """Return what a plan is and how it was made, in one line."""
     return (
         f"{plan.area_kind} {plan.area_code}; {len(plan.rounds)} rounds, {plan.total_m:.0f} m; "
         f"plan {plan.plan_id}; {plan.solver}, seed {plan.seed}, {plan.iterations} iterations"
@@ -169,5 +171,6 @@ def _place(point: Point) -> str:
     return f"lat={quoteattr(f'{point.y:.9f}')} lon={quoteattr(f'{point.x:.9f}')}"
 
 
-def _text(value: str) -> str:
+def plain_text(value: str) -> str:
+    """Return text escaped for XML, without characters that XML cannot hold."""
     return escape(_NOT_XML.sub("", value))

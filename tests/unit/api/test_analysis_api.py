@@ -150,6 +150,12 @@ def test_patrol_as_geojson_and_gpx(
     assert len(root.findall("{*}wpt")) == plan["points_visited"]
     accepted = client.get(query, headers={"Accept": "application/gpx+xml"})
     assert accepted.content == gpx.content
+    kml = client.get(query + "&f=kml")
+    assert kml.headers["content-type"].startswith("application/vnd.google-earth.kml+xml")
+    assert f"patrol-{busy_community}.kml" in kml.headers["content-disposition"]
+    assert ET.fromstring(kml.content).tag.endswith("}kml")  # noqa: S314
+    accepted = client.get(query, headers={"Accept": "application/vnd.google-earth.kml+xml"})
+    assert accepted.content == kml.content
 
 
 def test_patrol_repeats_and_starts_where_asked(
@@ -254,7 +260,12 @@ def test_patrol_command_draws_the_page_of_the_area(
 
 
 def test_patrol_command_writes_each_format(run: Run, tmp_path: Path, busy_community: str) -> None:
-    for name, start in (("a.gpx", "<?xml"), ("a.geojson", "{"), ("a.html", "<!DOCTYPE html>")):
+    for name, start in (
+        ("a.gpx", "<?xml"),
+        ("a.kml", "<?xml"),
+        ("a.geojson", "{"),
+        ("a.html", "<!DOCTYPE html>"),
+    ):
         target = tmp_path / name
         done = run(
             "patrol", "--community", busy_community, "--iterations", "50", "--inspectors", "2",

@@ -19,6 +19,7 @@ from gridsvc.patrol import (
     to_geojson,
     to_geojson_text,
     to_gpx,
+    to_kml,
 )
 from tests.unit.gridsvc.patrol_data import EPSG, line, points, spot, streets, town
 
@@ -204,6 +205,32 @@ def test_gpx_is_well_formed_and_hostile_names_are_text() -> None:
     assert len(root.findall("g:trk/g:trkseg", space)) == 3
     order = [child.tag.split("}")[1] for child in root]
     assert order == sorted(order, key=["metadata", "wpt", "rte", "trk"].index)
+
+
+def test_kml_is_well_formed_and_hostile_names_are_text() -> None:
+    frame = points([(10, 0), (100, 0), (200, 100)], category="<b>")
+    frame["name"] = ["<img onerror=x>&\x00", "]]>中文", "三"]
+    made = plan(frame, inspectors=2)
+    text = to_kml(made)
+    assert text == to_kml(made)
+    root = ET.fromstring(text)  # noqa: S314
+    space = {"k": "http://www.opengis.net/kml/2.2"}
+    folders = root.findall("k:Document/k:Folder", space)
+    assert len(folders) == len(made.rounds) == 2
+    stops = [
+        mark.findtext("k:name", namespaces=space)
+        for folder in folders
+        for mark in folder.findall("k:Placemark[k:Point]", space)
+        if mark.find("k:description", space) is not None
+    ]
+    assert sorted(str(s).split(" ", 1)[1] for s in stops) == ["<img onerror=x>&", "]]>中文", "三"]
+    for folder, walked in zip(folders, made.rounds, strict=True):
+        drawn = folder.findall(".//k:LineString/k:coordinates", space)
+        assert len(drawn) == sum(not leg.is_empty for leg in walked.path)
+        lon, lat = (float(v) for v in str(drawn[0].text).split()[0].split(","))
+        assert (lon, lat) == pytest.approx(walked.path.iloc[0].coords[0], abs=1e-9)
+        style = folder.findtext("k:Placemark/k:styleUrl", namespaces=space)
+        assert root.find(f"k:Document/k:Style[@id='{str(style)[1:]}']", space) is not None
 
 
 def test_geojson_holds_legs_stops_and_figures() -> None:
