@@ -58,6 +58,7 @@ def test_first_numbering_from_the_command_line(gridsvc: Command, tmp_path: Path)
     assert gridsvc("import", "cells.gpkg", "--as", "cells").code == 2
     done = gridsvc("import", "cells.gpkg", "--as", "cells", "--number")
     assert done.code == 0, done.err
+    assert f"4 个没有编码的网格已编号:{COMMUNITY}001 至 {COMMUNITY}004" in done.out
     assert gridsvc("publish", "main-v1", "--from", "2018-01-01").code == 0
     assert gridsvc("export", "cells", "-o", "out.gpkg").code == 0
     out = open_source(tmp_path / "out.gpkg").frame.sort_values("code")

@@ -54,3 +54,26 @@ def test_a_declared_territory_has_to_be_filled(gridsvc: Command, tmp_path: Path)
     line = gpd.GeoDataFrame({"a": [1]}, geometry=[shapely.LineString([(117, 26), (118, 26)])])
     path = save(line.set_crs(4490), tmp_path / "line.gpkg")
     assert gridsvc("scheme", "territory", path).code == 2
+
+
+def test_a_version_with_a_wrong_year_is_withdrawn(gridsvc: Command, tmp_path: Path) -> None:
+    cells = save(squares(), tmp_path / "cells.gpkg")
+    gridsvc("import", cells, "--as", "cells")
+    assert gridsvc("check", "main-v1", "--json").document["at"] is not None
+    assert gridsvc("publish", "main-v1", "--from", "2020-01-01").code == 0
+    gridsvc("import", cells, "--as", "cells")
+    done = gridsvc("publish", "main-v2", "--from", "2962-01-01", "--json")
+    assert (done.document["standing"], done.document["takeover"]["counts"]["duties"]) == (
+        "scheduled", 0,
+    )  # fmt: skip
+    assert gridsvc("publish", "main-v2", "--from", "2026-02-01").code == 4
+    assert gridsvc("publish", "main-v1", "--from", "2026-02-01", "--carry", "some").code == 2
+    assert gridsvc("publish", "main-v1", "--from", "2026-02-01", "--successor", "x").code == 2
+    assert gridsvc("plan", "withdraw", "main-v1", "--reason", "x").code == 4
+    done = gridsvc("plan", "withdraw", "main-v2", "--reason", "年份有误", "--json")
+    assert done.document["withdrawal"]["reason"] == "年份有误"
+    assert statuses(gridsvc) == ["published", "draft"]
+    done = gridsvc("diff", "main-v1", "main-v2", "--affected", tmp_path / "hands.csv", "--json")
+    assert done.code == 0, done.err
+    header = (tmp_path / "hands.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    assert header.startswith("what,key,name,role,old_code")

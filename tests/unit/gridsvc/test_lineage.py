@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import geopandas as gpd
@@ -108,3 +109,20 @@ def test_two_equal_plans_do_not_differ() -> None:
     assert (diff.added, diff.removed, diff.reshaped) == ((), (), ())
     assert diff.attributes.empty
     assert diff.ground.empty
+
+
+def test_a_cell_that_goes_over_whole_has_a_share_of_exactly_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = importlib.import_module("gridsvc.plan.lineage")
+    real = module.changed_overlaps
+
+    def rounded_up(*arguments: object) -> gpd.GeoDataFrame:
+        found = real(*arguments)
+        return found.assign(area=found["area"] * (1 + 4e-16))
+
+    monkeypatch.setattr(module, "changed_overlaps", rounded_up)
+    shapes = four()
+    del shapes["a"]
+    shares = lineage(frame(shapes | halves()), frame(four()), EPSG)["share"]
+    assert set(shares) == {1.0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from gridsvc.errors import (
 from gridsvc.plan import GridScheme, PlanStatus, PlanVersion, Standing, in_force_at
 from gridsvc.services import planning
 from gridsvc.services.ports import Storage, UnitOfWork
+from gridsvc.services.withdrawing import withdraw
 from tests.databases import Forwarding
 from tests.unit.gridsvc.quality_data import EPSG, frame, metric, square, stored
 
@@ -284,3 +285,66 @@ def test_a_version_stands_by_the_clock_and_not_by_what_followed_it(storage: Stor
         [("published", Standing.IN_FORCE), ("published", Standing.SCHEDULED)],
         [("superseded", Standing.SUPERSEDED), ("published", Standing.IN_FORCE)],
     ]
+
+
+class WithdrawnMeanwhile(Forwarding):
+    """Changes what is scheduled between the reading and the writing of a withdrawal."""
+
+    def __init__(self, inner: Storage, meanwhile: Callable[[Storage], object]) -> None:
+        super().__init__(inner)
+        self._meanwhile, self._begun = meanwhile, 0
+
+    def unit_of_work(self) -> UnitOfWork:
+        self._begun += 1
+        if self._begun == 2:
+            self._meanwhile(self.inner)
+        return super().unit_of_work()
+
+
+@pytest.mark.parametrize("rival", ["withdraw", "publish"])
+def test_of_two_who_change_the_schedule_one_is_told_that_it_is_stale(
+    storage: Storage, rival: str
+) -> None:
+    planning.publish(storage, draft(storage, cells()).id, T0, T0)
+    second = draft(storage, split())
+    planning.publish(storage, second.id, T0 + 10 * DAY, T0)
+    third = draft(storage, cells())
+
+    def other(inner: Storage) -> object:
+        if rival == "withdraw":
+            return withdraw(inner, second.id, T0 + DAY, reason="theirs")
+        return planning.publish(inner, third.id, T0 + 5 * DAY, T0 + DAY)
+
+    with pytest.raises(StaleVersion):
+        withdraw(WithdrawnMeanwhile(storage, other), second.id, T0 + DAY, reason="ours")
+    now = plans(storage)
+    assert (now[second.id].standing(T0 + DAY) is None) is (rival == "withdraw")
+    assert sum(p.in_force(T0 + 20 * DAY) for p in now.values()) == 1
+
+
+def test_a_withdrawal_that_breaks_off_leaves_everything(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planning.publish(storage, draft(storage, cells()).id, T0, T0)
+    second = draft(storage, split())
+    planning.publish(storage, second.id, T0 + 10 * DAY, T0)
+    before = plans(storage)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gridsvc.services.withdrawing.shift_duties", broken)
+    with pytest.raises(KeyboardInterrupt):
+        withdraw(storage, second.id, T0 + DAY, reason="x")
+    assert plans(storage) == before
+    with storage.unit_of_work() as work:
+        assert len(work.plans.areas(second.id)) > 0
+        assert len(work.plans.lineage("main-v1", second.id)) > 0
+
+
+def test_a_published_plan_is_not_taken_back_as_if_it_were_in_review(storage: Storage) -> None:
+    plan = planning.publish(storage, draft(storage, cells()).id, T0, T0)
+    with pytest.raises(IllegalTransition):
+        planning.take_back(storage, plan.id)
+    with pytest.raises(IllegalTransition):
+        planning.discard(storage, plan.id)
