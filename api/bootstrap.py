@@ -39,7 +39,8 @@ class Services:
 
     def _now(self) -> datetime:
         # Asked anew each time: the clock may be replaced.
-        return self.clock()
+        now: datetime = self.clock()
+        return now
 
     def close(self) -> None:
         """Close all connections."""

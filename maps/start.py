@@ -97,8 +97,8 @@ LAYERS = (
 _SAID = ("locate_", "import_", "job", "stage_", "layer_", "placement_", "case", "certificate", "takeover_")
 _SAID_TOO = (
     "reason", "way_out", "row", "field", "value", "cell", "community", "subdistrict", "plan",
-    "effective_from", "publish", "published_from", "withdraw", "cancel", "next_page", "none", "reported_at",
-    "class", "status", "start_coverage", "start_plans", "and_more", "earlier",
+    "effective_from", "publish", "published_from", "withdraw", "cancel", "next_page", "none",
+    "reported_at", "class", "status", "start_coverage", "start_plans", "and_more", "earlier",
 )  # fmt: skip
 
 

@@ -158,7 +158,7 @@ def test_what_hangs_on_codes_that_go_is_said_before_and_after(city: Storage) -> 
     assert counts["duties_by_kind"] == {"U": 1, "S": 1, "M": 4, "X": 0}
     assert (counts["points"], counts["staff"], counts["facilities"]) == (2, 0, 0)
     moved = table[table["what"] == "point"].set_index("key")
-    assert moved.loc["P2", ["old_code", "new_codes"]].tolist() == [D, M1]
+    assert (moved.at["P2", "old_code"], moved.at["P2", "new_codes"]) == (D, M1)
     vacant = table[table["becomes"] == "vacant"]
     assert set(zip(vacant["key"], vacant["role"], strict=True)) == {
         *((code, "cell_leader") for code in (S1, S2, GROWN, M1)), (M1, "community_leader"),
