@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from api.cli.locating_tables import TableOptions, locate_file
 from api.cli.options import instant
-from api.cli.state import emit, progress, state_of
+from api.cli.state import emit, state_of
 from gridsvc.errors import BadOption, InvalidCoordinate, Language
 
 
@@ -34,6 +35,16 @@ def locate_command(
     crs: Annotated[str, typer.Option("--crs", help="文件坐标系 system of the file")] = "",
     encoding: Annotated[str, typer.Option("--encoding", help="文字编码 text encoding")] = "",
     layer: Annotated[str, typer.Option("--layer", help="图层 layer")] = "",
+    extras: Annotated[
+        str,
+        typer.Option("--with", help="文件加列 columns: distance,nearest,chain,persons,unit"),
+    ] = "",
+    category_column: Annotated[
+        str, typer.Option("--category-column", help="文件的类别列 column of classes")
+    ] = "",
+    known_at: Annotated[
+        str, typer.Option("--known-at", help="按该时刻已登记的责任 duties as recorded then")
+    ] = "",
 ) -> None:
     """定位:坐标所在网格、责任人、责任单位。Locate a coordinate, or all rows of a file."""
     language = state_of(context).language
@@ -45,10 +56,19 @@ def locate_command(
                 reason_zh="需要 -o 且不与坐标同用",
                 reason_en="it needs -o and no coordinates",
             )
-        _locate_file(context, file, out, at, datum, crs, encoding, layer)
+        options = TableOptions(
+            datum, crs, encoding, layer, at, known_at, extras, accuracy, category, category_column
+        )
+        locate_file(context, file, out, options)
         return
+    for option, value in (("--with", extras), ("--category-column", category_column)):
+        if value:
+            raise BadOption(
+                option=option, value=value, reason_zh="只用于 --file",
+                reason_en="it is for --file only",
+            )  # fmt: skip
     x, y = _place(lon, lat, out)
-    _locate_one(context, x, y, datum, at, accuracy, category, language)
+    _locate_one(context, x, y, datum, at, known_at, accuracy, category, language)
 
 
 def _place(lon: str, lat: str, out: Path | None) -> tuple[float, float]:
@@ -86,6 +106,7 @@ def _locate_one(
     lat: float,
     datum: str,
     at: str,
+    known_at: str,
     accuracy: float | None,
     category: str,
     language: Language,
@@ -100,8 +121,9 @@ def _locate_one(
     services = open_services()
     try:
         moment = instant(at, "--at") if at else services.clock()
+        known = instant(known_at, "--known-at") if known_at else None
         document = services.desk.answer(
-            x, y, moment, accuracy_m=accuracy, category=category or None
+            x, y, moment, accuracy_m=accuracy, category=category or None, known_at=known
         )
     finally:
         services.close()
@@ -117,6 +139,8 @@ _VIA = {
     "city": "全市",
     "point": "点位",
     "class": "类别",
+    "road": "道路",
+    "river": "河道",
 }
 
 
@@ -156,6 +180,10 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
     if answer["ambiguous"] and not answer["on_border"]:
         note = "坐标精度不足以确定网格" if zh else "the accuracy does not decide the cell"
         lines.append(line("注意", "note", note))
+    for beside in answer["beside"]:
+        kinds = {"road": ("沿路", "road"), "river": ("沿河", "river")}[beside["kind"]]
+        text = f"{beside['name'] or beside['code']} {beside['distance_m']:.1f} m"
+        lines.append(line(*kinds, text))
     for neighbour in answer["neighbours"]:
         text = f"{neighbour['name'] or ''} {neighbour['code']} {neighbour['distance_m']:.1f} m"
         lines.append(line("邻格", "neighbour", text.strip()))
@@ -179,56 +207,3 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
     plan = answer["plan"]
     lines.append(line("方案", "plan", f"{plan['id']} {plan['title']} ({plan['effective_from']} …)"))
     return "\n".join(lines)
-
-
-def _locate_file(
-    context: typer.Context,
-    file: Path,
-    out: Path,
-    at: str,
-    datum: str,
-    crs: str,
-    encoding: str,
-    layer: str,
-) -> None:
-    from api.bootstrap import open_services
-    from geodata.export import write_layer
-    from geodata.sources import open_source
-    from gridsvc.layers import Placement
-    from gridsvc.services.joining import place, placement_counts
-
-    zh = state_of(context).language == "zh"
-    with progress(context) as report:
-        report("读取" if zh else "reading", 0.0)
-        raw = open_source(
-            file, layer=layer or None, crs=crs or None, datum=datum or None,
-            encoding=encoding or None,
-        )  # fmt: skip
-        report("定位" if zh else "locating", 0.4)
-        services = open_services()
-        try:
-            moment = instant(at, "--at") if at else services.clock()
-            plan, locator = services.locators.at(moment)
-        finally:
-            services.close()
-        placed = place(raw.frame, locator, plan.id)
-        if raw.invalid is not None:
-            bad = raw.invalid.to_numpy(dtype=bool) & (
-                placed["placement"] == Placement.NO_COORDINATES
-            ).to_numpy(dtype=bool)
-            placed.loc[bad, "placement"] = Placement.INVALID_COORDINATES
-        report("写出" if zh else "writing", 0.8)
-        write_layer(placed if raw.spatial else placed.drop(columns="geometry"), out)
-    counts = placement_counts(placed)
-    names = {
-        "placed": ("已定位", "placed"),
-        "on_border": ("在边界上", "on a border"),
-        "outside": ("不在网格内", "outside"),
-        "no_coordinates": ("无坐标", "without coordinates"),
-        "invalid_coordinates": ("坐标无效", "invalid coordinates"),
-        "total": ("合计", "total"),
-    }
-    number = 0 if state_of(context).language == "zh" else 1
-    text = "\n".join(f"{names[k][number]:<12} {v:>8}" for k, v in counts.items())
-    document = {"plan": plan.id, "out": str(out), "counts": counts}
-    emit(context, document, f"{text}\n→ {out} ({plan.id})")

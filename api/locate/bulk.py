@@ -6,17 +6,19 @@ import io
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import orjson
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import shapely
 from numpy.typing import NDArray
 
+from api.locate.columns import Wish
 from api.locate.readers import (
     Question,
     read_arrow,
@@ -29,7 +31,9 @@ from gridsvc.datum import convert
 from gridsvc.errors import InputError, UnreadableSource
 from gridsvc.layers import Placement
 from gridsvc.locate import Locator
-from gridsvc.types import BoolArray, Datum
+from gridsvc.services.answers import Snapshot
+from gridsvc.services.rows import Asked, added_columns
+from gridsvc.types import BoolArray, Datum, FloatArray
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -50,12 +54,18 @@ TABLE[UnknownMediaType] = Kind(415, "unsupported-media-type", "类型不支持",
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Position in ``codes`` (−1 none), border flag and placement of every row."""
+    """Position in ``codes`` (−1 none), border flag and placement of every row.
+
+    ``x, y`` are the coordinates in the storage datum, ``added`` columns that were asked for.
+    """
 
     codes: list[str]
     position: NDArray[np.int32]
     on_border: BoolArray
     placement: NDArray[np.int8]
+    x: FloatArray
+    y: FloatArray
+    added: pd.DataFrame | None = None
 
 
 def media_type_of(header: str | None, default: str) -> str:
@@ -98,7 +108,7 @@ _SPELLINGS = {
 }
 
 
-def read(body: bytes, media_type: str, answer: str = PARQUET) -> Question:
+def read(body: bytes, media_type: str, answer: str = PARQUET, wish: Wish | None = None) -> Question:
     """Return the coordinates of a body, and its other columns where the answer carries them.
 
     Parameters
@@ -106,18 +116,20 @@ def read(body: bytes, media_type: str, answer: str = PARQUET) -> Question:
     body : bytes
     media_type, answer : str
         Kinds of the body and of the answer that will be written.
+    wish : Wish, optional
+        Columns besides the coordinates; by default the accuracy.
 
     Raises
     ------
     UnreadableSource, RejectedRows, UnequalColumns, TooManyRows, TooWide, CrsMismatch
     """
-    reader: Callable[[bytes, bool], Question] = {
+    reader: Callable[[bytes, bool, Wish], Question] = {
         JSON: read_json,
         CSV: read_csv,
         ARROW: read_arrow,
         PARQUET: read_parquet,
     }[media_type]
-    return reader(body, answer in (CSV, PARQUET))
+    return reader(body, answer in (CSV, PARQUET), wish or Wish())
 
 
 def solve(question: Question, locator: Locator, datum: str) -> Answers:
@@ -143,8 +155,24 @@ def solve(question: Question, locator: Locator, datum: str) -> Answers:
     placement = np.where(position >= 0, _PLACED, _OUTSIDE).astype(np.int8)
     placement[on_border] = _ON_BORDER
     placement[~good] = _INVALID
+    # Programs write (0, 0) where they know no place; that is no place in any city.
+    placement[(position < 0) & (lon == 0.0) & (lat == 0.0)] = _INVALID
     placement[absent] = _NO_COORDINATES
-    return Answers(locator.codes, position, on_border, placement)
+    return Answers(locator.codes, position, on_border, placement, x, y)
+
+
+def add(answers: Answers, snapshot: Snapshot, asked: Asked) -> Answers:
+    """Return the answers with the columns asked for (see ``gridsvc.services.rows``).
+
+    Raises
+    ------
+    RejectedRows
+    """
+    outside = answers.placement == _OUTSIDE
+    added = added_columns(
+        snapshot, answers.x, answers.y, answers.position, answers.on_border, outside, asked
+    )
+    return replace(answers, added=added)
 
 
 _PLACED, _ON_BORDER, _OUTSIDE, _NO_COORDINATES, _INVALID = range(len(Placement.ALL))
@@ -165,6 +193,7 @@ def write(answers: Answers, question: Question, media_type: str, plan: dict[str,
                 "cell_code": codes[answers.position].tolist(),
                 "on_border": answers.on_border.tolist(),
                 "placement": np.array(Placement.ALL, dtype=object)[answers.placement].tolist(),
+                **_lists(answers.added),
                 "count": len(answers.position),
                 "plan": plan,
             }
@@ -180,6 +209,23 @@ def write(answers: Answers, question: Question, media_type: str, plan: dict[str,
             hint_zh="请去掉该列,或用 Accept 要求其他类型",
             hint_en="leave that column out, or ask for another kind in Accept",
         ) from None
+
+
+def _lists(added: pd.DataFrame | None) -> dict[str, list[Any]]:
+    if added is None:
+        return {}
+    return {str(n): pa.array(c, from_pandas=True).to_pylist() for n, c in added.items()}
+
+
+def _arrays(added: pd.DataFrame | None) -> dict[str, Any]:
+    if added is None:
+        return {}
+    arrays = {str(n): pa.array(c, from_pandas=True) for n, c in added.items()}
+    return {n: a.cast(pa.string()) if _is_text(a.type) else a for n, a in arrays.items()}
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_large_string(kind) or pa.types.is_null(kind))
 
 
 def _write_table(table: pa.Table, media_type: str, plan: dict[str, Any]) -> bytes:
@@ -222,6 +268,7 @@ def _answer_table(answers: Answers, question: Question, media_type: str) -> pa.T
         columns["geometry"] = pa.array(points, pa.binary(), mask=absent)
         metadata = {b"geo": json.dumps(_GEO).encode()}
     columns |= {"cell_code": code, "on_border": pa.array(answers.on_border), "placement": how}
+    columns |= _arrays(answers.added)
     return pa.table(columns).replace_schema_metadata(metadata)
 
 

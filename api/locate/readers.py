@@ -10,7 +10,7 @@ import io
 import json
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import shapely
 
+from api.locate.columns import Columns, Wish, from_arrays, from_table, require_known
 from api.problems import TABLE, Kind
 from gridsvc.errors import Fault, InputError, RejectedRows, UnreadableSource
 from gridsvc.types import FloatArray
@@ -74,6 +75,7 @@ class Question:
     lon: FloatArray
     lat: FloatArray
     table: pa.Table | None = None
+    columns: Columns = field(default_factory=dict)
 
 
 def _limit_table(columns: int, size: int) -> None:
@@ -126,8 +128,11 @@ def _unreadable(kind: str, error: Exception, hint_zh: str, hint_en: str) -> Unre
     )
 
 
-def read_json(body: bytes, keep: bool = False) -> Question:
-    """Return the arrays lon and lat; there is nothing else to keep."""
+_COORDINATES_ONLY = Wish()
+
+
+def read_json(body: bytes, keep: bool = False, wish: Wish = _COORDINATES_ONLY) -> Question:
+    """Return the arrays lon and lat and those wished for; others are refused, not kept."""
     hint_zh = '应为 {"lon": [..], "lat": [..]}'
     hint_en = 'it must be {"lon": [..], "lat": [..]}'
     try:
@@ -144,6 +149,8 @@ def read_json(body: bytes, keep: bool = False) -> Question:
             hint_zh=hint_zh,
             hint_en=hint_en,
         )
+    require_known(document, wish)
+    found = wish.find(list(document), "JSON")
     lon, lat = document["lon"], document["lat"]
     if len(lon) != len(lat):
         raise UnequalColumns(lon_count=len(lon), lat_count=len(lat))
@@ -151,7 +158,9 @@ def read_json(body: bytes, keep: bool = False) -> Question:
     faults = [*_json_faults("lon", lon), *_json_faults("lat", lat)]
     if faults:
         raise RejectedRows(source="JSON", faults=sorted(faults, key=lambda f: f.row or 0))
-    return Question(np.array(lon, dtype=np.float64), np.array(lat, dtype=np.float64))
+    columns = from_arrays(document, found, len(lon))
+    x, y = np.array(lon, dtype=np.float64), np.array(lat, dtype=np.float64)
+    return Question(x, y, None, columns)
 
 
 def _json_faults(field: str, values: list[Any]) -> list[Fault]:
@@ -172,8 +181,8 @@ def _not_a_number(row: int, field: str, value: Any) -> Fault:
     )  # fmt: skip
 
 
-def read_csv(body: bytes, keep: bool = True) -> Question:
-    """Return the columns of coordinates of a table in UTF-8; ``keep`` as in ``read_arrow``."""
+def read_csv(body: bytes, keep: bool = True, wish: Wish = _COORDINATES_ONLY) -> Question:
+    """Return the columns of coordinates of a table in UTF-8; otherwise as ``read_arrow``."""
     hint_zh, hint_en = (
         "应为 UTF-8 编码,首行含 lon 和 lat",
         "UTF-8 with lon and lat in the first line",
@@ -183,9 +192,10 @@ def read_csv(body: bytes, keep: bool = True) -> Question:
         head = body.split(b"\n", 1)[0].decode("utf-8-sig")
         names = [n.strip().strip('"') for n in head.rstrip("\r").split(",")]
         lon, lat = _coordinate_columns(names, "CSV", keep)
+        found = wish.find(names, "CSV")
         options.column_types = dict.fromkeys(names, pa.string())
         if not keep:
-            options.include_columns = [lon, lat]
+            options.include_columns = list(dict.fromkeys([lon, lat, *found.values()]))
         table = pyarrow.csv.read_csv(
             io.BytesIO(body),
             read_options=pyarrow.csv.ReadOptions(column_names=names, skip_rows=1),
@@ -194,7 +204,8 @@ def read_csv(body: bytes, keep: bool = True) -> Question:
     except _BROKEN as error:
         raise _unreadable("CSV", error, hint_zh, hint_en) from None
     _limit(table.num_rows)
-    return Question(_numbers(table, lon), _numbers(table, lat), table)
+    columns = from_table(table, found, "CSV")
+    return Question(_numbers(table, lon), _numbers(table, lat), table, columns)
 
 
 def _numbers(table: pa.Table, name: str) -> FloatArray:
@@ -263,7 +274,7 @@ def _coordinate_columns(names: list[str], source: str, keep: bool) -> tuple[str,
     return lon, lat
 
 
-def read_arrow(body: bytes, keep: bool = True) -> Question:
+def read_arrow(body: bytes, keep: bool = True, wish: Wish = _COORDINATES_ONLY) -> Question:
     """Return the columns of coordinates of an Arrow IPC stream.
 
     Parameters
@@ -271,6 +282,8 @@ def read_arrow(body: bytes, keep: bool = True) -> Question:
     body : bytes
     keep : bool
         Also keep the other columns, to be carried through; otherwise they are not even read.
+    wish : Wish
+        Columns besides the coordinates.
 
     Raises
     ------
@@ -279,7 +292,8 @@ def read_arrow(body: bytes, keep: bool = True) -> Question:
     try:
         with pa.ipc.open_stream(body) as stream:
             lon, lat = _coordinate_columns(stream.schema.names, "Arrow", keep)
-            wanted = [stream.schema.get_field_index(n) for n in (lon, lat)]
+            found = wish.find(stream.schema.names, "Arrow")
+            wanted = {stream.schema.get_field_index(n) for n in (lon, lat, *found.values())}
         options = pa.ipc.IpcReadOptions(included_fields=None if keep else sorted(wanted))
         batches, rows, size = [], 0, 0
         with pa.ipc.open_stream(body, options=options) as stream:
@@ -291,14 +305,16 @@ def read_arrow(body: bytes, keep: bool = True) -> Question:
                 _limit_table(batch.num_columns, size)
                 batches.append(batch)
             table = _proven(pa.Table.from_batches(batches, stream.schema))
-        return _from_table(table, "Arrow", lon, lat)
+        return _from_table(table, "Arrow", lon, lat, found)
     except _BROKEN as error:
         raise _unreadable(
             "Arrow", error, "应为 Arrow IPC 流", "an Arrow IPC stream is expected"
         ) from None
 
 
-def _from_table(table: pa.Table, source: str, lon: str, lat: str) -> Question:
+def _from_table(
+    table: pa.Table, source: str, lon: str, lat: str, found: dict[str, str]
+) -> Question:
     for name in (lon, lat):
         kind = table.schema.field(name).type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
@@ -312,10 +328,10 @@ def _from_table(table: pa.Table, source: str, lon: str, lat: str) -> Question:
     # Integers beyond 2^53 lose digits, which no coordinate on earth has.
     columns = (table.column(name).cast(pa.float64(), safe=False) for name in (lon, lat))
     x, y = (_floats(column) for column in columns)
-    return Question(x, y, table)
+    return Question(x, y, table, from_table(table, found, source))
 
 
-def read_parquet(body: bytes, keep: bool = True) -> Question:
+def read_parquet(body: bytes, keep: bool = True, wish: Wish = _COORDINATES_ONLY) -> Question:
     """Return the points of GeoParquet, or the columns of coordinates of plain Parquet.
 
     Parameters and errors as those of ``read_arrow``; further
@@ -337,13 +353,15 @@ def read_parquet(body: bytes, keep: bool = True) -> Question:
             if raw is None
             else (_point_column(raw, names),)
         )
+        found = wish.find(names, "Parquet")
         if keep:
             _limit_table(len(names), _unpacked(file))
-        table = _proven(file.read(columns=None if keep else list(dict.fromkeys(wanted))))
+        read = list(dict.fromkeys([*wanted, *found.values()]))
+        table = _proven(file.read(columns=None if keep else read))
         if len(wanted) == 2:
-            return _from_table(table, "Parquet", *wanted)
+            return _from_table(table, "Parquet", wanted[0], wanted[1], found)
         lon, lat = _wkb_points(table.column(wanted[0]))
-        return Question(lon, lat, table)
+        return Question(lon, lat, table, from_table(table, found, "Parquet"))
     except _BROKEN as error:
         raise _unreadable(
             "GeoParquet", error, "应为 Parquet 文件", "a Parquet file is expected"

@@ -19,15 +19,18 @@ from api.locate.bulk import (
     JSON,
     PARQUET,
     UnknownMediaType,
+    add,
     media_type_of,
     read,
     solve,
     write,
 )
-from api.locate.readers import TooManyRows, TooWide, UnequalColumns
+from api.locate.columns import Wish
+from api.locate.readers import Question, TooManyRows, TooWide, UnequalColumns
 from api.locate.schemas import BulkAnswer, BulkColumns, LocateAnswer
 from api.problems import UploadTooLarge, problem_responses
 from gridsvc.errors import (
+    BadOption,
     CrsMismatch,
     InvalidCoordinate,
     NoPlanInForce,
@@ -38,6 +41,7 @@ from gridsvc.errors import (
     UnreadableSource,
 )
 from gridsvc.services.answers import plan_document
+from gridsvc.services.rows import Asked, extras_of, metres_of, texts_of
 from gridsvc.types import Datum
 
 router = APIRouter(tags=["locate 定位"])
@@ -96,6 +100,7 @@ def locate(
             },
         },
         **problem_responses(
+            BadOption,
             UnknownDatum,
             UnreadableSource,
             RejectedRows,
@@ -124,21 +129,68 @@ async def locate_bulk(
     request: Request,
     services: ServicesDep,
     at: InstantDep,
+    known_at: KnownDep,
     datum: Annotated[Datum, Query(description="Datum of all coordinates.")] = Datum.WGS84,
+    extras: Annotated[
+        str,
+        Query(
+            alias="with",
+            description="Columns to add, with commas: distance, nearest, chain, persons, unit.",
+            examples=["persons,unit,chain"],
+        ),
+    ] = "",
+    accuracy: Annotated[
+        float | None,
+        Query(ge=0, description="Metres, for rows without a value in `accuracy_m` or `accuracy`."),
+    ] = None,
+    category: Annotated[
+        str, Query(description="Class of cases, for rows without one of their own.")
+    ] = "",
+    category_column: Annotated[
+        str, Query(description="Column that holds the class of cases of each row.")
+    ] = "",
 ) -> Response:
     """Locate many places: column JSON, CSV, an Arrow IPC stream or GeoParquet.
 
     The answer is of the same kind unless `Accept` names another, aligned with the rows. Rows
     without a cell stay and say why in `placement`: outside, no_coordinates, invalid_coordinates.
+    CSV and GeoParquet carry the other columns of the question through; column JSON refuses arrays
+    that nobody reads.
+
+    A column `accuracy_m` (or `accuracy`), or the parameter, adds `boundary_distance_m`,
+    `ambiguous`, and for rows outside `nearest_code` and `nearest_distance_m`. `with` adds columns
+    without it: `distance`, `nearest`, `chain` (codes and names up to the subdistrict), `persons`
+    (a column of names and one of ids for each role; a column `point_id` brings the sponsors of the
+    point) and `unit` (the responsible unit and its rule, for the class of cases).
     """
+    wanted_extras = extras_of(extras)
+    wish = Wish(category_column, point="persons" in wanted_extras or "unit" in wanted_extras)
     kind = media_type_of(request.headers.get("content-type"), JSON)
     wanted = media_type_of(request.headers.get("accept"), kind)
     body = await request.body()
 
     def work() -> bytes:
-        plan, locator = services.locators.at(at)
-        question = read(body, kind, wanted)
-        answers = solve(question, locator, datum.value)
+        question = read(body, kind, wanted, wish)
+        asked = _asked(question, wanted_extras, accuracy, category)
+        if asked.nothing:
+            plan, locator = services.locators.at(at)
+            answers = solve(question, locator, datum.value)
+        else:
+            snapshot = services.desk.snapshot(at, known_at)
+            plan = snapshot.plan
+            answers = add(solve(question, snapshot.locator, datum.value), snapshot, asked)
         return write(answers, question, wanted, plan_document(plan, services.clock()))
 
     return Response(await run_in_threadpool(work), media_type=wanted)
+
+
+def _asked(
+    question: Question, extras: frozenset[str], accuracy: float | None, category: str
+) -> Asked:
+    given, count = question.columns, len(question.lon)
+    return Asked(
+        extras,
+        metres_of(given.get("accuracy"), accuracy, count),
+        texts_of(given.get("category"), category, count),
+        texts_of(given.get("point"), None, count),
+    )

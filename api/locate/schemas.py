@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class StoredPlace(BaseModel):
@@ -151,17 +151,29 @@ class LocateAnswer(BaseModel):
 
 
 class BulkColumns(BaseModel):
-    """Column JSON: two arrays of equal length; null is "no coordinate"."""
+    """Column JSON: arrays of equal length; null is "no coordinate". Other arrays are refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
     lon: list[float | None]
     lat: list[float | None]
+    accuracy_m: list[float | None] | None = Field(None, description="Accuracy of each, metres.")
+    point_id: list[str | None] | None = Field(
+        None, description="Evaluation point that the place is; brings its sponsors."
+    )
 
 
 class BulkAnswer(BaseModel):
-    """Answer to column JSON, arrays aligned with the question."""
+    """Answer to column JSON, arrays aligned with the question; `with` adds further ones."""
+
+    model_config = ConfigDict(extra="allow")
 
     cell_code: list[str | None]
     on_border: list[bool]
     placement: list[str]
+    boundary_distance_m: list[float | None] | None = None
+    ambiguous: list[bool | None] | None = None
+    nearest_code: list[str | None] | None = Field(None, description="Of rows outside all cells.")
+    nearest_distance_m: list[float | None] | None = None
     count: int
     plan: PlanRef
