@@ -72,6 +72,7 @@ class Frame:
     high: float
     asked: int = 0
     tiles: EdgeTiles | None = None
+    kept: bool = True  # until another takes its place or there are too many
 
 
 class Surroundings:
@@ -142,15 +143,10 @@ class Surroundings:
                 return found
         elif frame.asked < _TILES_AFTER:
             frame.asked += 1
-            wanted = frame.asked == _TILES_AFTER and self._tiled < _KEEP_TILES
+            # Others may have counted as well meanwhile: never miss the one that builds.
+            wanted = frame.asked >= _TILES_AFTER and self._tiled < _KEEP_TILES
             if wanted and EdgeTiles.suits(len(frame.a)):
-                self._tiled += 1
-                frame.tiles = EdgeTiles(
-                    (frame.x0, frame.y0), (frame.kx, frame.ky), frame.a, frame.d, frame.other,
-                    frame.alone, frame.low, frame.high,
-                )  # fmt: skip
-                if frame is self._frames.get(position):
-                    self.tiles[position] = frame.tiles
+                self._put_tiles(position, frame)
         w = complex((lon - frame.x0) * frame.kx, (lat - frame.y0) * frame.ky) - frame.a
         t = (w * frame.unit).real
         w -= np.minimum(np.maximum(t, frame.zeros), frame.ones) * frame.d
@@ -221,14 +217,31 @@ class Surroundings:
         north = float((self._edges.ay[e] + self._edges.dy[e]).max())
         return (south + north) / 2.0, (north - south) * BANDS_PER_DEGREE <= 1.0
 
+    def _put_tiles(self, position: int, frame: Frame) -> None:
+        tiles = EdgeTiles(
+            (frame.x0, frame.y0), (frame.kx, frame.ky), frame.a, frame.d, frame.other,
+            frame.alone, frame.low, frame.high,
+        )  # fmt: skip
+        with self._lock:
+            if frame.tiles is None and frame.kept:
+                frame.tiles = tiles
+                self._tiled += 1
+                if frame is self._frames.get(position):
+                    self.tiles[position] = tiles
+
     def _keep(self, key: int | tuple[int, int], frame: Frame | None) -> None:
         with self._lock:
+            self._drop(key, self._frames.pop(key, None))
             self._frames[key] = frame
             while len(self._frames) > _KEEP_FRAMES:
-                gone, old = self._frames.popitem(last=False)
-                self._tiled -= old is not None and old.tiles is not None
-                if isinstance(gone, int):
-                    self.tiles[gone] = None
+                self._drop(*self._frames.popitem(last=False))
+
+    def _drop(self, key: int | tuple[int, int], frame: Frame | None) -> None:
+        if frame is not None:
+            self._tiled -= frame.tiles is not None
+            frame.kept = False
+        if isinstance(key, int):
+            self.tiles[key] = None
 
     def _make_frame(self, position: int, lat: float, south: float, north: float) -> Frame:
         kx, ky = metres_per_degree(lat)

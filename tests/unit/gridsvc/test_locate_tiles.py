@@ -83,6 +83,24 @@ def test_a_place_far_from_the_box_of_a_cell() -> None:
         )
 
 
+def test_frames_that_threads_make_twice_use_up_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gridsvc.locate.surroundings._KEEP_TILES", 2)
+    cells = jittered(3, 3, seed=8)
+    around = Locator.from_cells(cells)._around
+    place = cells.geometry.iloc[0].representative_point()
+
+    def ask() -> None:
+        for _ in range(40):
+            around.boundary(0, place.x, place.y)
+
+    for _ in range(5):
+        ask()
+        assert around.tiles[0] is not None
+        # As when another thread missed the frame at the same time and puts its own in place.
+        around._keep(0, around._make_frame(0, place.y, -np.inf, np.inf))
+        assert around.tiles[0] is None
+
+
 @pytest.mark.parametrize("count", [1, 2, 300])
 def test_nearest_points_by_tile(count: int) -> None:
     rng = np.random.default_rng(count)
