@@ -20,13 +20,15 @@ def within(work: UnitOfWork, duties: pd.DataFrame, plan_id: str, box: BoundingBo
     cells = work.plans.cells(plan_id, bbox=box)
     barred = work.plans.exclusions(plan_id)
     area = shapely.box(box.west, box.south, box.east, box.north)
+    excluded = barred.index[shapely.intersects(barred.geometry.to_numpy(), area)]
     targets: dict[str, pd.Index | pd.Series] = {
         "cell": cells.index,
         "community": cells["community_code"],
         "subdistrict": cells["subdistrict_code"],
         "point": work.records("points").frame(bbox=box).index,
         "road": work.records("streets").frame(bbox=box)["name"].dropna(),
-        "river": barred.index[shapely.intersects(barred.geometry.to_numpy(), area)],
+        "river": excluded,
+        "field": excluded.union(work.records("facilities").frame(bbox=box).index),
     }
     keep = (duties["target_kind"] == "city") & bool(len(cells))
     for kind, codes in targets.items():
@@ -37,8 +39,9 @@ def within(work: UnitOfWork, duties: pd.DataFrame, plan_id: str, box: BoundingBo
 def located(work: UnitOfWork, duties: pd.DataFrame, plan_id: str) -> gpd.GeoDataFrame:
     """Return duties with the geometry of their targets in a plan.
 
-    Cells, areas and exclusions (rivers) are those of the plan; a road is all its streets. Duties
-    for a class, and for what the plan does not have, have none.
+    Cells, areas and exclusions (rivers, fields) are those of the plan; a field may be a facility
+    instead, a road is all its streets. Duties for a class, and for what the plan does not have,
+    have none.
 
     Parameters
     ----------
@@ -73,6 +76,9 @@ def _shapes(work: UnitOfWork, plan_id: str, kind: str, codes: list[str]) -> dict
         frame = work.plans.areas(plan_id, kind).set_index("code")
     elif kind == "river":
         frame = work.plans.exclusions(plan_id)
+    elif kind == "field":
+        built = work.records("facilities").frame(where={"facility_id": codes})
+        return _by_code(gpd.GeoDataFrame(built)) | _by_code(work.plans.exclusions(plan_id))
     elif kind == "point":
         frame = work.records("points").frame(where={"point_id": codes})
     elif kind == "road":
@@ -81,4 +87,8 @@ def _shapes(work: UnitOfWork, plan_id: str, kind: str, codes: list[str]) -> dict
         return {str(name): shapely.union_all(list(lines)) for name, lines in by_name}
     else:
         return {}
+    return _by_code(frame)
+
+
+def _by_code(frame: gpd.GeoDataFrame) -> dict[str, Any]:
     return {str(code): shape for code, shape in zip(frame.index, frame.geometry, strict=True)}

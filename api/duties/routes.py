@@ -81,7 +81,17 @@ def list_duties(
     person: Annotated[str | None, Query(description="Person id.")] = None,
     unit: Annotated[str | None, Query(description="Unit id.")] = None,
     target_kind: Annotated[
-        Literal["cell", "community", "subdistrict", "city", "point", "class", "road", "river"]
+        Literal[
+            "cell",
+            "community",
+            "subdistrict",
+            "city",
+            "point",
+            "class",
+            "road",
+            "river",
+            "field",
+        ]
         | None,
         Query(),
     ] = None,
@@ -94,9 +104,9 @@ def list_duties(
     """List duties in force at an instant (or all of them) ordered by id.
 
     With `bbox` those whose target meets the box in the plan in force at `at`: cells and the areas
-    they belong to, evaluation points, roads by name, rivers by the id of their exclusion. Duties
-    for a class lie nowhere and are left out. As GeoJSON a duty has the geometry of its target in
-    that plan, and none where it is for a class.
+    they belong to, evaluation points, roads by name, rivers by the id of their exclusion, fields
+    by that of their exclusion or facility. Duties for a class lie nowhere and are left out. As
+    GeoJSON a duty has the geometry of its target in that plan, and none where it is for a class.
     """
     bound = {"cell": cell, "community": community, "target": target or target_kind}
     named = [name for name, value in bound.items() if value is not None]
