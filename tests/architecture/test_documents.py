@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS = [
+    "README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md",
+    *(str(p.relative_to(REPOSITORY)) for p in sorted((REPOSITORY / "docs/how-to").glob("*.md"))),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name: str) -> None:
-    text = (REPOSITORY / name).read_text("utf-8")
+    document = REPOSITORY / name
+    text = document.read_text("utf-8")
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
     local = [t for t in targets if not t.startswith(("http:", "https:", "mailto:"))]
-    missing = [t for t in local if not (REPOSITORY / t).exists()]
+    missing = [t for t in local if not (document.parent / t).exists()]
     assert missing == []
 
 
