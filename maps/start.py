@@ -94,7 +94,17 @@ LAYERS = (
     "points", "visits", "classes", "cases", "facilities", "network",
 )  # fmt: skip
 """What a file may be, in the order in which a city is set up."""
-_SAID = ("locate_", "import_", "job", "stage_", "layer_", "placement_", "case", "certificate", "takeover_")
+_SAID = (
+    "locate_",
+    "import_",
+    "job",
+    "stage_",
+    "layer_",
+    "placement_",
+    "case",
+    "certificate",
+    "takeover_",
+)
 _SAID_TOO = (
     "reason", "way_out", "row", "field", "value", "cell", "community", "subdistrict", "plan",
     "effective_from", "publish", "published_from", "withdraw", "cancel", "next_page", "none",
