@@ -236,8 +236,8 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
                 point = b'}],"nearest_point":'
             return b"".join(
                 (
-                    _place(query, at, False), b',"boundary_distance_m":', metres, middle, beyond,
-                    point, _near(snapshot, x, y), shared,
+                    _place(snapshot, query, at, False), b',"boundary_distance_m":', metres, middle,
+                    beyond, point, _near(snapshot, x, y), shared,
                 )
             )  # fmt: skip
     location = locator.locate(x, y, accuracy_m=query.accuracy)
@@ -257,17 +257,18 @@ def encode(snapshot: Snapshot, query: Query, at: datetime) -> bytes:
         b'%b,"boundary_distance_m":%.2f,"ambiguous":%b,"covering":%b,"beside":%b,"neighbours":[%b],'
         b'"nearest_point":%b%b'
     ) % (
-        _place(query, at, location.on_border), location.boundary_distance_m or 0.0,
+        _place(snapshot, query, at, location.on_border), location.boundary_distance_m or 0.0,
         b"true" if location.ambiguous else b"false", orjson.dumps(location.covering),
         orjson.dumps([b.document() for b in beside]), neighbours, _near(snapshot, x, y), shared,
     )  # fmt: skip
 
 
-def _place(query: Query, at: datetime, on_border: bool) -> bytes:
+def _place(snapshot: Snapshot, query: Query, at: datetime, on_border: bool) -> bytes:
     stored = {"lon": query.x, "lat": query.y, "crs": "EPSG:4490"}
     document = {
         "lon": query.lon, "lat": query.lat, "datum": query.datum, "stored": stored, "at": at,
         "known_at": query.known_at, "accuracy_m": query.accuracy, "on_border": on_border,
+        "deadline": None if query.category is None else snapshot.deadline(query.category, at),
     }  # fmt: skip
     return orjson.dumps(document)[:-1]
 

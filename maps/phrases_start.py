@@ -75,6 +75,8 @@ START: dict[str, tuple[str, str]] = {
     ),
     "locate_outside": ("不在任何网格内", "In no cell"),
     "locate_unit": ("责任单位", "Responsible unit"),
+    "locate_due": ("处置时限", "Due by"),
+    "locate_when": ("时刻（空为现在）", "Moment (empty: now)"),
     "locate_neighbour": ("相邻网格", "Neighbour"),
     "locate_point": ("最近点位", "Nearest point"),
     "locate_refused": ("不能定位", "Cannot locate"),

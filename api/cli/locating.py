@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -198,6 +200,9 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
     unit = answer["responsible_unit"]
     reason = unit["reason_zh"] if zh else unit["reason_en"]
     lines.append(line("责任单位", "unit", f"{unit['name'] or '—'} ({reason})"))
+    deadline = answer["deadline"]
+    if deadline is not None:
+        lines.append(line("处置时限", "due", due_text(deadline, language)))
     point = answer["nearest_point"]
     if point is not None:
         text = f"{point['name']} {point['point_id']} {point['distance_m']:.1f} m"
@@ -207,3 +212,14 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
     plan = answer["plan"]
     lines.append(line("方案", "plan", f"{plan['id']} {plan['title']} ({plan['effective_from']} …)"))
     return "\n".join(lines)
+
+
+def due_text(deadline: dict[str, Any], language: Language) -> str:
+    """Return a deadline in the city's time and the rule behind it."""
+    reason: str = deadline[f"reason_{language}"]
+    if deadline["due_at"] is None:
+        return reason
+    zone = ZoneInfo(deadline["timezone"])
+    local = datetime.fromisoformat(deadline["due_at"]).astimezone(zone)
+    text = f"{local:%Y-%m-%d %H:%M} {deadline['timezone']}"
+    return f"{text}:{reason}" if language == "zh" else f"{text}: {reason}"

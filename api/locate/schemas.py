@@ -52,6 +52,19 @@ class PersonRef(BaseModel):
     valid_to: str | None
 
 
+class NobodyRef(BaseModel):
+    """A duty whose person or unit is not there: nobody holds the role by it."""
+
+    role: str
+    person_id: str | None
+    unit_id: str | None
+    via: str
+    target_code: str
+    duty_id: str
+    reason_zh: str
+    reason_en: str
+
+
 class UnitRef(BaseModel):
     """The responsible unit and the rule that chose it."""
 
@@ -104,6 +117,21 @@ class CategoryRef(BaseModel):
     major_name: str
 
 
+class DeadlineRef(BaseModel):
+    """By when a case of the class is due that is dispatched at `at`."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    due_at: str | None = Field(description="UTC; null where the catalogue states no time.")
+    from_: str = Field(alias="from", description="When the clock starts: `at`.")
+    hours: float | None = Field(description="8 to a workday.")
+    clock: str = Field(description="work_hour, workday or urgent_hour.")
+    timezone: str = Field(description="IANA zone whose work time counts.")
+    rule: str | None = Field(description="Clock and hours, such as work_hour:4.")
+    reason_zh: str
+    reason_en: str
+
+
 class PlanRef(BaseModel):
     """The plan version that answered."""
 
@@ -145,8 +173,10 @@ class LocateAnswer(BaseModel):
     cell: CellRef
     chain: list[AreaRef]
     persons: dict[str, list[PersonRef]] = Field(description="By role.")
+    unknown_holders: list[NobodyRef]
     responsible_unit: UnitRef
     category: CategoryRef | None
+    deadline: DeadlineRef | None = Field(description="Of the class asked for; null without one.")
     plan: PlanRef
 
 

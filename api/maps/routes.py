@@ -175,9 +175,9 @@ def start_locate(request: Request, services: ServicesDep) -> Response:
     Browsers report each answer of 400 and above as an error of the page, and a place in no cell
     is none.
     """
-    at = services.clock()
     try:
         query = read_query(request.scope["query_string"], services)
+        at = query.at or services.clock()
         body = encode(services.desk.snapshot(at), query, at)
     except GridsvcError as error:
         body = orjson.dumps(

@@ -6,6 +6,9 @@ workdays are not known here: whoever shows a deadline that ran on work time has 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 
@@ -62,3 +65,40 @@ def deadlines(
     urgent = reported + pd.to_timedelta(given, unit="h")
     due = pd.Series(urgent.where(np.asarray(clock) == URGENT, work))
     return pd.DatetimeIndex(due.where(known))
+
+
+def due(
+    start: datetime, hours: float | None, clock: str, *, timezone: str = DEFAULT_ZONE
+) -> datetime | None:
+    """Return one deadline as ``deadlines`` does; ``None`` where there are no hours.
+
+    Work time counts in whole minutes, so that one of a minute is computed once.
+
+    Parameters
+    ----------
+    start : datetime
+        Aware.
+    hours : float or None
+        Hours, 8 to a workday.
+    clock : str
+        ``work_hour``, ``workday`` or ``urgent_hour``.
+    timezone : str
+        IANA zone of the city.
+    """
+    if hours is None or clock not in CLOCKS:
+        return None
+    instant = start.astimezone(UTC)
+    if clock == URGENT:
+        found = _due(instant, hours, clock, timezone)
+    else:
+        found = _due(instant.replace(second=0, microsecond=0), hours, clock, timezone)
+    return None if found is None else max(found, instant)
+
+
+@lru_cache(maxsize=4096)
+def _due(start: datetime, hours: float, clock: str, timezone: str) -> datetime | None:
+    reported = pd.DatetimeIndex([start])
+    found = deadlines(
+        reported, np.array([hours]), np.array([clock], dtype=object), timezone=timezone
+    )[0]
+    return None if pd.isna(found) else found.to_pydatetime()

@@ -1,4 +1,4 @@
-"""The dispatcher's one answer to a coordinate: cell, persons, unit, neighbours, nearest point.
+"""The dispatcher's one answer to a coordinate: cell, persons, unit, deadline, nearest point.
 
 A ``Snapshot`` holds everything that does not depend on the coordinate for a stretch of time in
 which neither the plan in force nor any duty changes; its parts are assembled once per cell and
@@ -21,6 +21,7 @@ import pandas as pd
 import shapely
 
 from gridsvc.cases.catalogue import CaseClass, Catalogue
+from gridsvc.cases.deadlines import DEFAULT_ZONE
 from gridsvc.duties.book import Assignment, DutyBook, Place
 from gridsvc.duties.routing import UnitRouter
 from gridsvc.duties.standing import of_nobody, unknown_holders
@@ -29,6 +30,7 @@ from gridsvc.locate import Locator
 from gridsvc.locate.nearest import NearestPoints
 from gridsvc.plan.version import PlanVersion
 from gridsvc.services.along import Along, Beside
+from gridsvc.services.due import deadline_document
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.ports import Storage, UnitOfWork
 from gridsvc.types import FloatArray, Json, ObjectArray
@@ -103,7 +105,8 @@ class Snapshot:
     ``now`` is an instant between the same two changes of plans as the present one: what is said
     of the plan's standing holds until the stamp changes. ``known_at`` is the instant of record time
     whose knowledge of duties holds, by default all there is. ``along`` is ``None`` where nobody
-    answers for roads or rivers. ``memo`` is for callers that encode parts once.
+    answers for roads or rivers. ``timezone`` is the city's, for deadlines. ``memo`` is for callers
+    that encode parts once.
     """
 
     def __init__(
@@ -119,8 +122,10 @@ class Snapshot:
         now: datetime,
         exclusions: gpd.GeoDataFrame | None = None,
         known_at: datetime | None = None,
+        timezone: str = DEFAULT_ZONE,
     ) -> None:
         self.plan = plan
+        self.timezone = timezone
         self.now = now
         self.locator = locator
         self.records = records
@@ -155,6 +160,16 @@ class Snapshot:
         UnknownClass
         """
         return None if category is None else self.records.catalogue.get(category)
+
+    def deadline(self, category: str | None, at: datetime) -> Json | None:
+        """Return by when a case dispatched at an instant is due, ``None`` without a class.
+
+        Raises
+        ------
+        UnknownClass
+        """
+        case_class = self.case_class(category)
+        return None if case_class is None else deadline_document(case_class, at, self.timezone)
 
     def roles(self) -> list[str]:
         """Return the roles that somebody holds for places (not for classes everywhere)."""
@@ -333,9 +348,10 @@ class AnswerDesk:
                     cells = pd.DataFrame(work.plans.cells(plan.id).drop(columns="geometry"))
                     areas = work.plans.areas(plan.id, "city")
                     barred = work.plans.exclusions(plan.id) if records.has_rivers else None
+                    zones = {s.id: s.timezone for s in work.plans.schemes()}
                 found = Snapshot(
                     plan, locator, cells, _city(areas, plan.scheme_id), records, at, since, until,
-                    self._locators.now(), barred, known_at,
+                    self._locators.now(), barred, known_at, zones.get(plan.scheme_id, DEFAULT_ZONE),
                 )  # fmt: skip
                 if known_at is not None:
                     return found
@@ -416,6 +432,7 @@ def assemble(
         if near is None
         else {"distance_m": round(near[1], 2), **snapshot.point(near[0])},
         "beside": [b.document() for b in beside],
+        "deadline": snapshot.deadline(category, at),
         **snapshot.cell(location.code, category, beside),
     }
 

@@ -82,6 +82,18 @@ def test_bytes_hold_the_document_of_the_desk(
     assert document == expected
 
 
+def test_the_deadline_is_that_of_each_instant(client: TestClient) -> None:
+    place = {"lon": 117.605, "lat": 26.205}
+    assert client.get(PATH, params=place).json()["deadline"] is None
+    due = [
+        client.get(PATH, params=place | {"category": "0101", "at": at}).json()["deadline"]["due_at"]
+        for at in ("2019-06-03T09:00", "2019-06-03T09:30", "2019-06-07T17:00")
+    ]
+    assert due == [
+        "2019-06-03T07:00:00+00:00", "2019-06-03T07:30:00+00:00", "2019-06-10T03:00:00+00:00",
+    ]  # fmt: skip
+
+
 def test_answers_are_the_same_without_the_fast_path(tmp_path: Path, client: TestClient) -> None:
     folder = tmp_path / "slow"
     folder.mkdir()

@@ -78,6 +78,13 @@ def test_datum_instant_and_category() -> None:
     assert document["responsible_unit"]["unit_id"] == "U1"
 
 
+def test_a_class_brings_the_deadline_in_the_time_of_the_city() -> None:
+    given = ("117.615", "26.205", "--category", "0101", "--at", "2019-06-07T17:00")
+    assert "2019-06-10 11:00 Asia/Shanghai:4 个工作小时" in run(*given)
+    assert "4 working hours" in run(*given, front=("--english",))
+    assert "处置时限" not in run("117.615", "26.205", *AT)
+
+
 def test_border_is_said() -> None:
     assert "在边界上" in run("117.61", "26.21", *AT)
 

@@ -13,6 +13,16 @@ function metres(value: unknown): string {
   return m < 1000 ? `${m.toFixed(m < 10 ? 1 : 0)} m` : `${(m / 1000).toFixed(1)} km`;
 }
 
+/** By when, on the city's clock, and the rule that says so. */
+function due(deadline: Json): string {
+  const why = language === "zh" ? deadline.reason_zh : deadline.reason_en;
+  if (!deadline.due_at) return why;
+  const parts = new Intl.DateTimeFormat("sv-SE", {
+    dateStyle: "short", timeStyle: "short", timeZone: deadline.timezone,
+  });
+  return `${parts.format(new Date(deadline.due_at))} · ${why}`;
+}
+
 interface Named {
   name: string | null;
   code: string | null;
@@ -35,7 +45,10 @@ function rowsOf(answer: Json, roles: Record<string, string>): [string, string][]
     const said = language === "zh" ? nobody.reason_zh : nobody.reason_en;
     rows.push([roles[nobody.role] ?? nobody.role, said]);
   }
-  if (answer.responsible_unit?.name) rows.push([say("locate_unit"), answer.responsible_unit.name]);
+  const unit = answer.responsible_unit;
+  const why = language === "zh" ? unit.reason_zh : unit.reason_en;
+  rows.push([say("locate_unit"), unit.name ? `${unit.name} · ${why}` : why]);
+  if (answer.deadline) rows.push([say("locate_due"), due(answer.deadline)]);
   rows.push([say("locate_boundary"), metres(answer.boundary_distance_m)]);
   for (const near of answer.neighbours as (Named & { distance_m: number })[]) {
     rows.push([say("locate_neighbour"), `${named(near)} (${metres(near.distance_m)})`]);
@@ -63,9 +76,9 @@ export function locating(form: HTMLFormElement, output: HTMLElement): void {
     const query = new URLSearchParams({
       lon: String(at[0]), lat: String(at[1]), datum: String(data.get("datum")),
     });
-    for (const name of ["accuracy", "category"]) {
+    for (const name of ["accuracy", "category", "when"]) {
       const value = String(data.get(name) ?? "").trim();
-      if (value) query.set(name, value);
+      if (value) query.set(name === "when" ? "at" : name, value);
     }
     show(output, "wait", say("locate_wait"));
     try {
