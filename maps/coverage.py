@@ -5,7 +5,6 @@ from __future__ import annotations
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
 from gridsvc.analysis.results import CoverageResult
 from gridsvc.errors import Language
@@ -106,7 +105,7 @@ def _drawable(result: CoverageResult) -> tuple[gpd.GeoDataFrame, document.Level,
     drawn = result.areas[result.areas["level"] == level].set_index("code").geometry
     shapes = drawn.reindex(table.index)
     if shapes.isna().any():
-        shapes = grouped.geometry.agg(lambda g: shapely.coverage_union_all(g.to_numpy()))
+        shapes = grouped.geometry.agg(lambda g: document.joined(g.to_numpy()))
     merged = gpd.GeoDataFrame(table, geometry=np.asarray(shapes, dtype=object), crs=cells.crs)
     return merged, level, [document.aggregated(level, len(merged))]
 

@@ -11,6 +11,7 @@ import pandas as pd
 import shapely
 
 from gridsvc.errors import Language
+from gridsvc.types import ObjectArray
 from maps import encoding, formats, messages
 from maps.ground import ground
 from maps.messages import both
@@ -181,6 +182,14 @@ def edge_layers(
     return layers
 
 
+def joined(shapes: ObjectArray) -> Any:
+    """Return the union of cells; those of a draft need not fit each other."""
+    try:
+        return shapely.coverage_union_all(shapes)
+    except shapely.errors.GEOSException:
+        return shapely.union_all(shapely.make_valid(shapes))
+
+
 def derived_edges(cells: gpd.GeoDataFrame) -> list[Document]:
     """Return boundaries of communities and subdistricts joined from the cells' own columns."""
     layers = []
@@ -190,7 +199,7 @@ def derived_edges(cells: gpd.GeoDataFrame) -> list[Document]:
             continue
         shapes, names = [], []
         for name, group in cells.groupby(column, sort=True):
-            shapes.append(shapely.coverage_union_all(group.geometry.to_numpy()))
+            shapes.append(joined(group.geometry.to_numpy()))
             names.append(str(name))
         layers.append(_edges(level, shapes, names, [""] * len(names)))
     return layers

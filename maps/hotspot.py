@@ -180,6 +180,7 @@ def _facts(result: HotspotResult, page: Page) -> list[Document]:
         fact("set_aside", both("n_cases", n=f"{result.n_set_aside:,}")),
         fact("unplaced", both("n_cases", n=f"{result.n_unplaced:,}")),
         fact("period", formats.period(result.since, result.until, page.timezone)),
+        *_span(result, page),
         fact("classes", kinds),
         fact("denominator", both(f"denominator_{result.denominator}")),
         fact("weights", wording.method(result.weights)),
@@ -195,6 +196,14 @@ def _facts(result: HotspotResult, page: Page) -> list[Document]:
     facts.append(fact("plan", page.plan_text(result.plan_id)))
     facts.append(fact("updated_at", formats.instant(result.updated_at, page.timezone)))
     return facts
+
+
+def _span(result: HotspotResult, page: Page) -> list[Document]:
+    """Return when the counted reports were made: also a period that nobody chose is stated."""
+    if result.first is None or result.last is None:
+        return []
+    ends = [formats.instant(at, page.timezone) for at in (result.first, result.last)]
+    return [fact("first_last", " – ".join(ends))]
 
 
 def _density(result: HotspotResult) -> list[Document]:

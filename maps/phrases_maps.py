@@ -56,6 +56,7 @@ MAPS: dict[str, tuple[str, str]] = {
     "as_of": ("数据时点", "As of"),
     "updated_at": ("更新时间", "Updated at"),
     "period": ("统计时段", "Period"),
+    "first_last": ("首末案件时间", "First and last report"),
     "period_reset": ("恢复全部时段", "Show all of the time"),
     "period_empty": ("该时段没有案件。", "No report in this period."),
     "period_all": ("全部", "all"),

@@ -35,6 +35,8 @@ def hotspot_summary(result: HotspotResult) -> dict[str, Any]:
         "n_unplaced": result.n_unplaced,
         "since": _text(result.since),
         "until": _text(result.until),
+        "first": _text(result.first),
+        "last": _text(result.last),
         "classes": list(result.classes),
         "denominator": result.denominator,
         "weights": result.weights,

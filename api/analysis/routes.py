@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.analysis.documents import coverage_geojson, density_geojson, hotspots_geojson
-from api.dependencies import InstantDep, PlanDep, ServicesDep, SinceDep, UntilDep
+from api.dependencies import InstantDep, KnownDep, PlanDep, ServicesDep, SinceDep, UntilDep
 from api.geojson import GEOJSON, answer, not_modified, request_etag
 from api.problems import problem_responses
-from gridsvc.analysis.coverage import DEFAULT_ROLES
+from gridsvc.analysis.coverage_people import DEFAULT_ROLES
 from gridsvc.analysis.gi_star import TooFewPermutations
 from gridsvc.analysis.hotspots import Denominator
 from gridsvc.analysis.results import HotspotResult
@@ -116,6 +116,7 @@ def get_coverage(
     services: ServicesDep,
     plan: PlanDep,
     at: InstantDep,
+    known_at: KnownDep,
     role: Annotated[
         list[str] | None, Query(description="Roles each cell must have; repeatable.")
     ] = None,
@@ -134,6 +135,7 @@ def get_coverage(
             plan,
             as_of=at,
             required_roles=tuple(role) if role else DEFAULT_ROLES,
+            known_at=known_at,
         )
         return coverage_geojson(result, lists=lists)
 

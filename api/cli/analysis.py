@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.options import plan_at
 from api.cli.state import emit, progress, state_of
 from gridsvc.errors import BadOption, NothingToWorkOn
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
     from gridsvc.analysis.results import HotspotResult, PatrolPlan
-    from gridsvc.plan.version import PlanVersion
 
 _HOT_SHOWN = 15
 
@@ -40,6 +40,7 @@ def hotspot(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     bandwidth: Annotated[float, typer.Option(min=1.0, help="米 metres")] = 300.0,
     plan: Annotated[str | None, typer.Option(help="方案 · plan version")] = None,
+    at: Annotated[str | None, typer.Option(help="该时刻的方案 · plan in force then")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help=".geojson | .html")] = None,
 ) -> None:
     """Find hot and cold cells and write them as GeoJSON or as a map."""
@@ -52,7 +53,7 @@ def hotspot(
     try:
         with progress(context) as report:
             report("hotspot", 0.1)
-            found = _plan(services, plan)
+            found = plan_at(services, plan, _instant(services, at, "at"))
             period = _instant(services, since, "since"), _instant(services, until, "until")
             divisor = _denominator(denominator)
             result = hotspots(
@@ -91,7 +92,8 @@ def hotspot(
     document = hotspot_summary(result)
     if output is not None:
         document["output"] = str(output)
-    emit(context, document, _hotspot_text(result, output, state_of(context).language))
+    zone = services.settings.grid.timezone
+    emit(context, document, _hotspot_text(result, output, state_of(context).language, zone))
 
 
 def patrol(
@@ -111,6 +113,9 @@ def patrol(
     iterations: Annotated[int | None, typer.Option(min=1, help="搜索迭代次数")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     plan: Annotated[str | None, typer.Option(help="方案 · plan version")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="该时刻的方案与责任 · plan and duties of that instant")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help=".gpx | .kml | .geojson | .html")
     ] = None,
@@ -133,7 +138,8 @@ def patrol(
     try:
         with progress(context) as report:
             report("patrol", 0.1)
-            found = _plan(services, plan)
+            moment = _instant(services, at, "at")
+            found = plan_at(services, plan, moment)
             shift = _window(window)
             result = plan_patrol(
                 services.storage,
@@ -141,6 +147,7 @@ def patrol(
                 found,
                 PatrolArea(cell=cell, community=community, subdistrict=subdistrict),
                 created_at=services.clock(),
+                duties_at=moment,
                 inspectors=inspectors,
                 start=None if start is None else parse_place(start, datum),
                 speed_m_s=speed,
@@ -192,13 +199,6 @@ def _kind(output: Path | None, allowed: tuple[str, ...]) -> str:
     return kind
 
 
-def _plan(services: Services, plan_id: str | None) -> PlanVersion:
-    if plan_id is None:
-        return services.locators.plan_at(services.clock())
-    with services.storage.unit_of_work() as work:
-        return work.plans.get(plan_id)
-
-
 def _instant(services: Services, text: str | None, field: str) -> datetime | None:
     from api.dependencies import parse_instant
 
@@ -233,8 +233,9 @@ def _one(text: Any, zh: bool) -> str:
     return text if isinstance(text, str) else str(text["zh" if zh else "en"])
 
 
-def _hotspot_text(result: HotspotResult, output: Path | None, language: str) -> str:
+def _hotspot_text(result: HotspotResult, output: Path | None, language: str, zone: str) -> str:
     from api.analysis.documents import hotspot_summary
+    from maps import formats
     from maps.messages import MESSAGES
     from maps.wording import method
 
@@ -246,6 +247,10 @@ def _hotspot_text(result: HotspotResult, output: Path | None, language: str) -> 
 
     found = hotspot_summary(result)
     period = f"{found['since'] or '…'} – {found['until'] or '…'}"
+    if result.first is not None and result.last is not None:
+        ends = [formats.instant(at, zone) for at in (result.first, result.last)]
+        span = " – ".join(ends)
+        period += f"  {'首末案件' if zh else 'first and last report'} {span}"
     ways = f"{_one(method(result.weights), zh)}  {_one(method(result.correction), zh)}"
     aside = f"{'剔除' if zh else 'set aside'} {result.n_set_aside}"
     unplaced = f"{'未落格' if zh else 'unplaced'} {result.n_unplaced}"

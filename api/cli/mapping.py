@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.options import plan_at
 from api.cli.state import emit, progress, state_of
 from gridsvc.errors import BadOption, UnreadableSource
 
@@ -26,6 +28,9 @@ Inline = Annotated[
     typer.Option("--inline/--linked", help="单文件,可邮寄 one file · 引用 /static served assets"),
 ]
 PlanOption = Annotated[str, typer.Option("--plan", help="方案,默认当前 plan, default in force")]
+AtOption = Annotated[
+    str, typer.Option("--at", help="时刻,决定方案与责任 instant: its plan and duties")
+]
 WINDOWS = ("day", "night")
 
 
@@ -39,7 +44,10 @@ def register(app: typer.Typer) -> None:
         context: typer.Context,
         output: Output,
         plan: PlanOption = "",
-        at: Annotated[str, typer.Option("--at", help="时点 instant")] = "",
+        at: AtOption = "",
+        known_at: Annotated[
+            str, typer.Option("--known-at", help="按该时刻已登记的责任 duties as recorded then")
+        ] = "",
         inline: Inline = True,
     ) -> None:
         """覆盖图 · who covers what, and what nobody covers."""
@@ -47,15 +55,17 @@ def register(app: typer.Typer) -> None:
 
         def draw(services: Services, found: PlanVersion, frame: Frame) -> OfflineMap:
             moment = _instant(services, at, "at") or services.clock()
-            return draw_coverage(services, found, moment, frame)
+            known = _instant(services, known_at, "known_at")
+            return draw_coverage(services, found, moment, frame, known)
 
-        _write(context, "coverage", output, plan, inline, draw)
+        _write(context, "coverage", output, plan, at, inline, draw)
 
     @group.command()
     def hotspot(
         context: typer.Context,
         output: Output,
         plan: PlanOption = "",
+        at: AtOption = "",
         since: Annotated[str, typer.Option("--since", help="起始 from")] = "",
         until: Annotated[str, typer.Option("--until", help="截止(不含) before")] = "",
         issue_class: Annotated[str, typer.Option("--class", help="问题类别 issue class")] = "",
@@ -88,13 +98,14 @@ def register(app: typer.Typer) -> None:
             )
             return draw_hotspot(services, found, choice, frame)
 
-        _write(context, "hotspot", output, plan, inline, draw)
+        _write(context, "hotspot", output, plan, at, inline, draw)
 
     @group.command()
     def patrol(
         context: typer.Context,
         output: Output,
         plan: PlanOption = "",
+        at: AtOption = "",
         cell: Annotated[str, typer.Option("--cell", help="网格 cell code")] = "",
         community: Annotated[str, typer.Option("--community", help="社区 community code")] = "",
         subdistrict: Annotated[str, typer.Option("--subdistrict", help="街道 subdistrict")] = "",
@@ -120,21 +131,23 @@ def register(app: typer.Typer) -> None:
         )
 
         def draw(services: Services, found: PlanVersion, frame: Frame) -> OfflineMap:
-            return draw_patrol(services, found, choice, frame)
+            dated = replace(choice, at=_instant(services, at, "at"))
+            return draw_patrol(services, found, dated, frame)
 
-        _write(context, "patrol", output, plan, inline, draw)
+        _write(context, "patrol", output, plan, at, inline, draw)
 
     @group.command(name="plan")
     def plan_command(
         context: typer.Context,
         output: Output,
         plan: Annotated[str, typer.Argument(help="方案 plan id")] = "",
+        at: AtOption = "",
         inline: Inline = True,
     ) -> None:
         """方案图 · the cells of a plan and what its certificate finds."""
         from api.maps.pictures import draw_plan
 
-        _write(context, "plan", output, plan, inline, draw_plan)
+        _write(context, "plan", output, plan, at, inline, draw_plan)
 
 
 def _write(
@@ -142,6 +155,7 @@ def _write(
     kind: str,
     output: Path,
     plan_id: str,
+    at: str,
     inline: bool,
     draw: Callable[[Services, PlanVersion, Frame], OfflineMap],
 ) -> None:
@@ -162,7 +176,7 @@ def _write(
     try:
         with progress(context) as report:
             report(kind, 0.1)
-            found = _plan(services, plan_id)
+            found = plan_at(services, plan_id, _instant(services, at, "at"))
             frame = Frame(language=state.language, assets="inline" if inline else "url")
             drawn = draw(services, found, frame)
             report(kind, 0.8)
@@ -196,13 +210,6 @@ def _figures(drawn: OfflineMap, language: Language) -> list[dict[str, str]]:
         {key: text(one.get(key, "")) for key in ("label", "value", "note")}
         for one in (drawn.document or {}).get("figures", [])
     ]
-
-
-def _plan(services: Services, plan_id: str) -> PlanVersion:
-    if not plan_id:
-        return services.locators.plan_at(services.clock())
-    with services.storage.unit_of_work() as work:
-        return work.plans.get(plan_id)
 
 
 def _instant(services: Services, text: str, field: str) -> datetime | None:

@@ -9,6 +9,7 @@ from gridsvc.errors import BadOption, SchemaMissing
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
+    from gridsvc.plan.version import PlanVersion
 
 
 def services_for_writing() -> Services:
@@ -63,6 +64,19 @@ def instant(text: str, option: str) -> datetime:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(Settings().grid.timezone))
     return moment.astimezone(UTC)
+
+
+def plan_at(services: Services, plan_id: str | None, at: datetime | None = None) -> PlanVersion:
+    """Return the plan that was named, else the one in force at an instant (now when not given).
+
+    Raises
+    ------
+    UnknownPlan, NoPlanInForce
+    """
+    if not plan_id:
+        return services.locators.plan_at(at or services.clock())
+    with services.storage.unit_of_work() as work:
+        return work.plans.get(plan_id)
 
 
 def one_of(option: str, value: str, *allowed: str) -> Any:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from api.cli.options import instant
+from api.cli.options import instant, plan_at
 from api.cli.state import emit, progress, state_of
 from api.cli.takeover import choice_of_options, takeover_document, takeover_lines
 from gridsvc.errors import BadOption, NoPlanInForce, NothingToWorkOn
@@ -18,7 +18,6 @@ from gridsvc.plan.version import PlanVersion
 
 if TYPE_CHECKING:
     from api.bootstrap import Services
-    from gridsvc.services.ports import UnitOfWork
 
 
 def register(app: typer.Typer) -> None:
@@ -196,6 +195,7 @@ def export_command(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="结果文件 file")],
     plan: Annotated[str, typer.Option("--plan", help="方案编号 plan id")] = "",
+    at: Annotated[str, typer.Option("--at", help="该时刻的方案 plan in force then, ISO 8601")] = "",
     batch: Annotated[str, typer.Option("--batch", help="导入批次(repairs)import batch")] = "",
     level: Annotated[
         str, typer.Option("--level", help="areas 的层级 city | subdistrict | community")
@@ -214,11 +214,12 @@ def export_command(
     from gridsvc.services.exporting import require_rows
     from gridsvc.services.placing import PLACED_LAYERS, in_plan
 
+    moment = instant(at, "--at") if at else None
     services = open_services()
     try:
         with services.storage.unit_of_work() as work:
             if layer in ("cells", "areas", "exclusions", "findings"):
-                plan_id = plan or services.locators.plan_at(services.clock()).id
+                plan_id = plan or plan_at(services, "", moment).id
                 frame = {
                     "cells": lambda: work.plans.cells(plan_id),
                     "areas": lambda: work.plans.areas(plan_id, level or None),
@@ -226,11 +227,13 @@ def export_command(
                     "findings": lambda: planning.findings_layer(work, plan_id),
                 }[layer]()
             elif layer == "repairs":
-                frame = work.batches.log(batch or _batch_of_repairs(work, plan))
+                frame = work.batches.log(
+                    batch or _batch_of_repairs(work, plan or _named_by(services, moment))
+                )
             else:
                 frame = _records(work, layer)
                 if layer in PLACED_LAYERS:
-                    frame = in_plan(frame, _plan_of(services, work, plan), services.locators.of)
+                    frame = in_plan(frame, _plan_of(services, plan, moment), services.locators.of)
     finally:
         services.close()
     if layer != "repairs":
@@ -266,13 +269,18 @@ def _batch_of_repairs(work: Any, plan_id: str) -> str:
     return batches[0]
 
 
-def _plan_of(services: Services, work: UnitOfWork, plan_id: str) -> PlanVersion | None:
-    """Return the plan that was named, else the one in force."""
-    if plan_id:
-        return work.plans.get(plan_id)
+def _named_by(services: Services, at: datetime | None) -> str:
+    """Return the plan in force at an instant, nothing when no instant was given."""
+    return "" if at is None else plan_at(services, "", at).id
+
+
+def _plan_of(services: Services, plan_id: str, at: datetime | None) -> PlanVersion | None:
+    """Return the plan that was named, else the one in force at an instant, by default now."""
     try:
-        return services.locators.plan_at(services.clock())
+        return plan_at(services, plan_id, at)
     except NoPlanInForce:
+        if at is not None:
+            raise
         return None
 
 

@@ -9,7 +9,15 @@ import orjson
 import pandas as pd
 from fastapi import APIRouter, Query, Request, Response
 
-from api.dependencies import BoxDep, InstantDep, LanguageDep, PlanDep, ServicesDep, filters
+from api.dependencies import (
+    BoxDep,
+    InstantDep,
+    KnownDep,
+    LanguageDep,
+    PlanDep,
+    ServicesDep,
+    filters,
+)
 from api.duties.places import located, within
 from api.duties.schemas import GapsView, ResponsibleView, responsible_view, unknown_views
 from api.geojson import (
@@ -31,7 +39,7 @@ from api.records import (
     one_answer,
     rows_of,
 )
-from gridsvc.duties.book import DutyBook, doubles, duties_in_force, vacancies
+from gridsvc.duties.book import DutyBook, believed, doubles, duties_in_force, vacancies
 from gridsvc.errors import (
     InputError,
     NoPlanInForce,
@@ -75,6 +83,7 @@ def list_duties(
     request: Request,
     services: ServicesDep,
     at: InstantDep,
+    known_at: KnownDep,
     page: PageDep,
     bbox: BoxDep = None,
     role: Annotated[str | None, Query()] = None,
@@ -133,7 +142,9 @@ def list_duties(
         if bbox is not None:
             frame = within(work, frame, plan_id, bbox)
         if not history:
-            frame = duties_in_force(frame, at)
+            frame = duties_in_force(frame, at, known_at=known_at)
+        elif known_at is not None:
+            frame = frame[believed(frame, known_at)]
         if page.after is not None:
             frame = frame[frame.index > page.after]
         frame, after = cut(frame.iloc[: page.fetch], page)
@@ -158,6 +169,7 @@ def who_is_responsible(
     services: ServicesDep,
     plan: PlanDep,
     at: InstantDep,
+    known_at: KnownDep,
     language: LanguageDep,
     cell: Annotated[str | None, Query(description="Cell code.")] = None,
     point: Annotated[str | None, Query(description="Evaluation point; names its cell too.")] = None,
@@ -182,7 +194,9 @@ def who_is_responsible(
         road_name=road or None,
         river_id=river or None,
     )
-    found = services.responsibility.responsible(found_place, at, class_code=category)
+    found = services.responsibility.responsible(
+        found_place, at, class_code=category, known_at=known_at
+    )
     return responsible_view(found, plan.id, language)
 
 
@@ -191,6 +205,7 @@ def list_gaps(
     services: ServicesDep,
     plan: PlanDep,
     at: InstantDep,
+    known_at: KnownDep,
     language: LanguageDep,
     role: Annotated[list[str], Query(description="Required roles; may be repeated.")],
     sole: Annotated[
@@ -207,9 +222,10 @@ def list_gaps(
             stored = work.records("points").frame()
             points = in_plan(stored, plan, services.locators.of)
             frame = with_chain(points, cells).rename_axis(POINTS.key)
-    vacant = vacancies(frame, duties, at, role)
-    double = doubles(frame, duties, at, sole or role)
-    unknown = DutyBook.from_frame(services.responsibility.unknown_duties(), at).all()
+    vacant = vacancies(frame, duties, at, role, known_at=known_at)
+    double = doubles(frame, duties, at, sole or role, known_at=known_at)
+    strange = services.responsibility.unknown_duties()
+    unknown = DutyBook.from_frame(strange, at, known_at=known_at).all()
     asked = {*role, *(sole or ())}
     return GapsView(
         plan_id=plan.id,

@@ -121,7 +121,7 @@ def from_arrays(
                 source="JSON",
                 reason_zh=f"{name} 不是与 lon 等长的数字或文字数组",
                 reason_en=f"{name} is no array of numbers or texts as long as lon",
-                hint_zh="每行一个值,没有则为 null",
+                hint_zh="每行一个值,没有则留空值",
                 hint_en="give one value for each row, null where there is none",
             )
         result[field] = pd.Series(values, name=name, dtype=object)

@@ -54,6 +54,8 @@ class PatrolChoice:
     inspectors: int = 1
     window: Window | None = None
     seed: int = 0
+    at: datetime | None = None
+    """Whose duties say who walks; now when not given."""
 
     @property
     def area(self) -> PatrolArea | None:
@@ -66,10 +68,16 @@ class PatrolChoice:
 
 
 def draw_coverage(
-    services: Services, plan: PlanVersion, as_of: datetime, frame: Frame
+    services: Services,
+    plan: PlanVersion,
+    as_of: datetime,
+    frame: Frame,
+    known_at: datetime | None = None,
 ) -> OfflineMap:
-    """Draw who covers what at an instant."""
-    result = plan_coverage(services.storage, services.locators, plan, as_of=as_of)
+    """Draw who covers what at an instant, by the duties known at another when that is given."""
+    result = plan_coverage(
+        services.storage, services.locators, plan, as_of=as_of, known_at=known_at
+    )
     with services.storage.unit_of_work() as work:
         units = work.records("units").frame()
     page = page_of(
@@ -179,6 +187,7 @@ def draw_patrol(
         plan,
         area,
         created_at=services.clock(),
+        duties_at=choice.at,
         inspectors=choice.inspectors,
         window=choice.window,
         seed=choice.seed,

@@ -188,6 +188,7 @@ def find_hotspots(
     if bandwidth_m is not None and len(placed):
         surface = kde(placed.geometry, epsg=epsg, bandwidth_m=bandwidth_m)
     points = _shown_points(placed, timezone) if keep_points else None
+    first, last = _span(placed, timezone)
     return HotspotResult(
         cells=table,
         n=int(counted.sum()),
@@ -209,6 +210,8 @@ def find_hotspots(
         density=surface,
         points=points,
         notes=_notes(len(chosen), counts, z, tests, adjusted, permutations, alpha),
+        first=first,
+        last=last,
     )
 
 
@@ -221,6 +224,16 @@ def classify(z: FloatArray, p_adjusted: FloatArray) -> list[str]:
         names[significant & (z < 0)] = f"cold_{label}"
     names[np.isnan(z) | np.isnan(p_adjusted)] = "not_tested"
     return [str(n) for n in names]
+
+
+def _span(cases: gpd.GeoDataFrame, timezone: str) -> tuple[datetime | None, datetime | None]:
+    """Return the instants of the first and the last report."""
+    if "reported_at" not in cases.columns:
+        return None, None
+    known = instants_of(cases, "reported_at", "cases", timezone).dropna()
+    if known.empty:
+        return None, None
+    return known.min().to_pydatetime(), known.max().to_pydatetime()
 
 
 def _shown_points(cases: gpd.GeoDataFrame, timezone: str) -> gpd.GeoDataFrame:

@@ -90,6 +90,9 @@ class HotspotResult:
         Reports counted, set aside as default-geocode piles, without a cell.
     since, until : datetime or None
         Period, half-open.
+    first, last : datetime or None
+        When the first and the last of the counted reports were made; ``None`` when there are none
+        or they hold no instants.
     classes : tuple of str
         Class filter; empty means all.
     denominator : str
@@ -125,6 +128,8 @@ class HotspotResult:
     density: DensitySurface | None = None
     points: gpd.GeoDataFrame | None = None
     notes: tuple[Note, ...] = ()
+    first: datetime | None = None
+    last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

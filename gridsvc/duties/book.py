@@ -187,17 +187,22 @@ class DutyBook:
         return tuple(result)
 
 
-def holders(cells: pd.DataFrame, duties: pd.DataFrame, at: datetime) -> pd.DataFrame:
+def holders(
+    cells: pd.DataFrame, duties: pd.DataFrame, at: datetime, *, known_at: datetime | None = None
+) -> pd.DataFrame:
     """Return who holds which role in each row, with inheritance, for whole tables.
 
     Parameters
     ----------
     cells : DataFrame
         Indexed by cell code with ``community_code`` and ``subdistrict_code`` (contract CELLS); or
-        any frame with these columns, ``cell_code`` and perhaps ``point_id`` as index or column.
+        any frame with these columns, ``cell_code`` and perhaps ``point_id``, ``road_name`` or
+        ``river_id`` as index or column.
     duties : DataFrame
         Contract DUTIES; those for single classes are left out.
     at : datetime
+    known_at : datetime, optional
+        As in ``duties_in_force``.
 
     Returns
     -------
@@ -207,7 +212,7 @@ def holders(cells: pd.DataFrame, duties: pd.DataFrame, at: datetime) -> pd.DataF
         responsible for do not occur.
     """
     columns = ["key", "role", "person_id", "unit_id", "via", "target_code", "duty_id"]
-    valid = duties_in_force(duties, at)
+    valid = duties_in_force(duties, at, known_at=known_at)
     valid = valid[valid["class_code"].isna()].rename_axis("duty_id").reset_index()
     parts = []
     for rank, kind in enumerate(SPECIFIC_FIRST):
@@ -229,10 +234,15 @@ def holders(cells: pd.DataFrame, duties: pd.DataFrame, at: datetime) -> pd.DataF
 
 
 def vacancies(
-    cells: pd.DataFrame, duties: pd.DataFrame, at: datetime, roles: Sequence[str]
+    cells: pd.DataFrame,
+    duties: pd.DataFrame,
+    at: datetime,
+    roles: Sequence[str],
+    *,
+    known_at: datetime | None = None,
 ) -> pd.DataFrame:
     """Return rows ``cell_code, name, role`` for required roles that nobody holds."""
-    held = holders(cells, duties, at)
+    held = holders(cells, duties, at, known_at=known_at)
     pairs = set(zip(held["key"], held["role"], strict=True))
     names = cells["name"] if "name" in cells.columns else pd.Series("", index=cells.index)
     rows = [
@@ -245,18 +255,26 @@ def vacancies(
 
 
 def doubles(
-    cells: pd.DataFrame, duties: pd.DataFrame, at: datetime, roles: Sequence[str]
+    cells: pd.DataFrame,
+    duties: pd.DataFrame,
+    at: datetime,
+    roles: Sequence[str],
+    *,
+    known_at: datetime | None = None,
 ) -> pd.DataFrame:
     """Return rows ``cell_code, role, count`` for sole roles held by more than one."""
-    held = holders(cells, duties, at)
+    held = holders(cells, duties, at, known_at=known_at)
     held = held[held["role"].isin(list(roles))]
     counts = held.groupby(["key", "role"], sort=True).size()
     found = counts[counts > 1].rename("count").reset_index()
     return found.rename(columns={"key": "cell_code"})
 
 
+_CODE_COLUMNS = {"point": "point_id", "road": "road_name", "river": "river_id"}
+
+
 def _codes_of(cells: pd.DataFrame, kind: str) -> pd.Series | None:
-    name = {"point": "point_id", "cell": "cell_code"}.get(kind, f"{kind}_code")
+    name = _CODE_COLUMNS.get(kind, f"{kind}_code")
     if name in cells.columns:
         return cells[name]
     if cells.index.name == name or (kind == "cell" and cells.index.name == "code"):

@@ -91,7 +91,7 @@ def _told(
     """Return the result with what it left out: duties of nobody known, and where they were."""
     at = result.as_of
     cells = result.cells[["community_code", "subdistrict_code"]]
-    named = holders(cells, duties_valid(unknown, at, known_at=known_at), at)
+    named = holders(cells, unknown, at, known_at=known_at)
     ids = named["person_id"].where(named["person_id"].notna(), named["unit_id"])
     claims = named.assign(holder=ids).groupby(["key", "role"])["holder"].agg(", ".join).to_dict()
     pairs = zip(result.vacant_cells["cell_code"], result.vacant_cells["role"], strict=True)

@@ -143,6 +143,7 @@ def responsible(
     at: datetime,
     *,
     cells: pd.DataFrame | None = None,
+    known_at: datetime | None = None,
 ) -> pd.DataFrame:
     """Join the persons and units responsible at an instant, with inheritance.
 
@@ -156,6 +157,8 @@ def responsible(
         Aware instant.
     cells : DataFrame, optional
         Contract CELLS, needed for placed rows to inherit from community and subdistrict.
+    known_at : datetime, optional
+        Duties as they were known at this instant of record time.
 
     Returns
     -------
@@ -165,4 +168,4 @@ def responsible(
     frame = cells_or_points
     if cells is not None and "community_code" not in frame.columns:
         frame = with_chain(frame, cells)
-    return holders(frame, duties, at)
+    return holders(frame, duties, at, known_at=known_at)

@@ -70,6 +70,7 @@ def plan_patrol(
     area: PatrolArea,
     *,
     created_at: datetime,
+    duties_at: datetime | None = None,
     inspectors: int = 1,
     start: Point | None = None,
     speed_m_s: float = 1.2,
@@ -93,7 +94,9 @@ def plan_patrol(
     plan : PlanVersion
     area : PatrolArea
     created_at : datetime
-        Aware; also the instant for duties.
+        Aware.
+    duties_at : datetime, optional
+        Aware instant whose duties say who walks; ``created_at`` when not given.
     inspectors, start, speed_m_s, window, max_duration_s, max_snap_m, iterations, seed, progress
         As in ``gridsvc.patrol.plan_point_rounds``.
 
@@ -125,7 +128,7 @@ def plan_patrol(
             start, start_name = _post(work, around, points, scheme.metric_epsg)
         else:
             start_name = f"{start.x:.6f}, {start.y:.6f}"
-        people = _people(work, cells, created_at, inspectors)
+        people = _people(work, cells, duties_at or created_at, inspectors)
     return plan_point_rounds(
         points,
         WalkNetwork.from_streets(streets, scheme.metric_epsg),

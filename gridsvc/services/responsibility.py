@@ -91,16 +91,23 @@ class ResponsibilityService:
         return Place(code, str(row["community_code"]), str(row["subdistrict_code"]), point_id)
 
     def responsible(
-        self, place: Place, at: datetime, *, class_code: str | None = None
+        self,
+        place: Place,
+        at: datetime,
+        *,
+        class_code: str | None = None,
+        known_at: datetime | None = None,
     ) -> Responsible:
         """Return who is responsible for a place at an instant, for a class of cases if given.
+
+        With ``known_at`` duties count as they were known at that instant of record time.
 
         Raises
         ------
         UnknownClass
         """
         now = self._current()
-        book = DutyBook.from_frame(now.duties, at)
+        book = DutyBook.from_frame(now.duties, at, known_at=known_at)
         case_class = None if class_code is None else now.catalogue.get(class_code)
         codes = None if case_class is None else case_class.codes
         assignments = book.reaching(place, class_codes=codes)
@@ -118,7 +125,9 @@ class ResponsibilityService:
             units={
                 u: now.unit_names[u] for u in sorted(filter(None, bodies)) if u in now.unit_names
             },
-            unknown=DutyBook.from_frame(now.unknown, at).reaching(place, class_codes=codes),
+            unknown=DutyBook.from_frame(now.unknown, at, known_at=known_at).reaching(
+                place, class_codes=codes
+            ),
         )
 
     def _current(self) -> _Snapshot:

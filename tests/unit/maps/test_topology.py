@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 
-from maps import encoding, topology
+from maps import document, encoding, topology
 from maps.topology import Arcs, share_borders, shared_arcs
+from tests.unit.locate_city import cells as city
 
 from .builders import areas, cells
 
@@ -153,3 +154,12 @@ def test_edge_layers_name_each_border_once_and_the_box_of_each_area() -> None:
     wanted = shapely.union_all([on_lattice(shape).boundary for shape in communities])
     assert drawn.equals(wanted)
     assert edge["boxes"][:4] == [round(v * 1e6) for v in communities[0].bounds]
+
+
+def test_cells_of_a_draft_that_do_not_fit_are_joined_all_the_same() -> None:
+    apart = city(merged=True).geometry.to_numpy()  # a border without the node of its neighbours
+    with pytest.raises(shapely.errors.GEOSException):
+        shapely.coverage_union_all(apart)
+    assert document.joined(apart).equals(shapely.union_all(apart))
+    bowtie = shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
+    assert document.joined(np.array([bowtie, shapely.box(0, 0, 2, 1)])).area == pytest.approx(2.0)
