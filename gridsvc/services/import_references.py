@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 import pandas as pd
 
 from gridsvc.codes import normalize_name
@@ -105,6 +102,7 @@ def class_codes(work: UnitOfWork, reading: Reading) -> None:
             twice.add(key)
         names[key] = str(code)
     labels = [f"{c} {n}" for c, n in catalogue["name"].items()]
+    there = Known("类别", "class", codes, lambda: {str(c): n for c, n in catalogue["name"].items()})
     major = dict(zip(catalogue.index, catalogue["major_code"], strict=True))
     result: list[str | None] = []
     for row, value in enumerate(reading.table["class_code"], start=1):
@@ -115,11 +113,9 @@ def class_codes(work: UnitOfWork, reading: Reading) -> None:
         key = normalize_name(text)
         found = codes.get(text) or (None if key in twice else names.get(key))
         if found is None:
-            near = _near(text, [*codes, *[str(n) for n in catalogue["name"]]])
-            shown = [x for x in labels if x.split(" ")[0] in near or x.split(" ", 1)[1] in near]
             # Spreadsheets take leading zeros away: that code comes before all others.
             lost = [x for x in labels if text.isdigit() and x.split(" ")[0] == text.zfill(5)]
-            shown = [*lost, *[x for x in shown if x not in lost]]
+            shown = [*lost, *[x for x in there.near(text) if x not in lost]]
             tip_zh = "请用类别代码" if key in twice else "请核对类别代码"
             reading.faults.append(
                 Fault(
@@ -141,7 +137,3 @@ def class_codes(work: UnitOfWork, reading: Reading) -> None:
     told = reading.table.get("major_code")
     majors = pd.Series([major.get(c) for c in result], index=reading.table.index, dtype=object)
     reading.table["major_code"] = majors if told is None else majors.where(majors.notna(), told)
-
-
-def _near(text: str, known: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(text, sorted(set(known)), n=3, cutoff=0.5)

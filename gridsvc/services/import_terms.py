@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -103,6 +104,7 @@ def _replace(
     codes = {_key(text): code for code, names in known.items() for text in (code, *names)}
     labels = {code: f"{code} {next(iter(names), '')}".strip() for code, names in known.items()}
     result: list[str | None] = []
+    told: dict[str, Fault] = {}  # near ones are searched once for a value, however often it occurs
     for row, value in enumerate(reading.table[name], start=1):
         text = None if value is None else str(value)
         found = text if text is None else codes.get(_key(text))
@@ -110,9 +112,11 @@ def _replace(
             found = text
             if options is None or not options.allow_unknown:
                 local = options is not None
-                reading.faults.append(
-                    _unknown(row, reading.shown(name), text, codes, labels, (zh, en), local)
-                )
+                if text not in told:
+                    told[text] = _unknown(
+                        row, reading.shown(name), text, codes, labels, (zh, en), local
+                    )
+                reading.faults.append(replace(told[text], row=row))
         result.append(found)
     reading.table[name] = pd.Series(result, index=reading.table.index, dtype=object)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -332,6 +334,28 @@ def test_kinds_of_points_by_code_or_name_and_none_else(city: Storage, tmp_path: 
     # What the city has allowed once is known from then on.
     again = text(tmp_path, head + "3,丙,外星人,117.605,26.205\n", "b.csv")
     assert run(city, again, "points", point_categories=known).imported == 1
+
+
+def test_near_ones_are_searched_once_for_a_value(
+    city: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    real = difflib.get_close_matches
+
+    def counted(word: str, *args: Any, **options: Any) -> list[str]:
+        searched.append(word)
+        return real(word, *args, **options)
+
+    monkeypatch.setattr("difflib.get_close_matches", counted)
+    rows = "".join(
+        f"{i},暴露垃{i % 3},2018年5月1日 8时,117.605,26.205,飞走{i % 2}\n" for i in range(60)
+    )
+    path = text(tmp_path, CASES.replace("\n", ",状态\n") + rows)
+    error = refused(city, lambda: run(city, path, "cases"), RejectedRows, "飞走1")
+    assert len(error.faults) == 120
+    assert all("暴露垃圾" in f.way_out_zh for f in error.faults if f.field == "小类代码")
+    assert [f.row for f in error.faults if f.field == "状态"] == list(range(1, 61))
+    assert sorted(searched) == ["暴露垃0", "暴露垃1", "暴露垃2", "飞走0", "飞走1"]
 
 
 def test_status_and_lost_zeros(city: Storage, tmp_path: Path) -> None:
