@@ -45,9 +45,7 @@ def lineage(
     rows = overlaps.loc[same, ["old_code", "new_code"]].assign(kind="U", share=1.0)
     rest = overlaps[~same]
     kinds = _kinds(rest)
-    moved = rest[["old_code", "new_code"]].assign(
-        kind=kinds, share=_shares(rest)
-    )
+    moved = rest[["old_code", "new_code"]].assign(kind=kinds, share=_shares(rest))
     gone = sorted(set(old_cells.index.astype(str)) - set(overlaps["old_code"]))
     come = sorted(set(new_cells.index.astype(str)) - set(overlaps["new_code"]))
     lone = pd.DataFrame(

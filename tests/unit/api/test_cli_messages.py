@@ -82,7 +82,7 @@ def test_hot_cells_are_told_in_the_language_of_the_session() -> None:
         since=None, until=None, updated_at=datetime(2026, 1, 1, tzinfo=UTC), classes=(),
         denominator="none", weights="queen, self included", correction="BH-FDR",
     )  # fmt: skip
-    chinese = _hotspot_text(result, None, "zh")
+    chinese = _hotspot_text(result, None, "zh", "Asia/Shanghai")
     assert "热点" in chinese
     assert "hot_99" not in chinese
     assert "queen" not in chinese
