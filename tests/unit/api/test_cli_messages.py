@@ -63,7 +63,8 @@ def test_roles_have_their_names() -> None:
     person = {"name": "甲", "unit_name": None, "via": "community"}
     answer = {
         "chain": [], "on_border": False, "boundary_distance_m": 5.0, "ambiguous": False,
-        "neighbours": [], "persons": {"cell_leader": [person]}, "nearest_point": None,
+        "beside": [], "neighbours": [], "persons": {"cell_leader": [person]},
+        "nearest_point": None, "deadline": None,
         "responsible_unit": {"name": None, "reason_zh": "无", "reason_en": "none"},
         "plan": {"id": "p", "title": "t", "effective_from": "2020-01-01"},
     }  # fmt: skip
