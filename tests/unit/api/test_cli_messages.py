@@ -64,7 +64,7 @@ def test_roles_have_their_names() -> None:
     answer = {
         "chain": [], "on_border": False, "boundary_distance_m": 5.0, "ambiguous": False,
         "beside": [], "neighbours": [], "persons": {"cell_leader": [person]},
-        "nearest_point": None, "deadline": None,
+        "nearest_point": None, "deadline": None, "unknown_holders": [],
         "responsible_unit": {"name": None, "reason_zh": "无", "reason_en": "none"},
         "plan": {"id": "p", "title": "t", "effective_from": "2020-01-01"},
     }  # fmt: skip
