@@ -76,6 +76,6 @@ def takeover_lines(found: Takeover, language: str) -> list[str]:
             more = len(vacant) - _SHOWN
             lines.append(f"  …… 另有 {more} 个" if zh else f"  … {more} more")
     if n["duties"]:
-        way = f"gridsvc diff {found.old_id} {found.new_id} --affected "
-        lines.append(f"全部清单:{way}清单.csv" if zh else f"the whole list: {way}list.csv")
+        command = f"gridsvc diff {found.old_id} {found.new_id} --affected "
+        lines.append(f"全部清单:{command}清单.csv" if zh else f"the whole list: {command}list.csv")
     return lines

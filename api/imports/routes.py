@@ -29,10 +29,7 @@ AsLayer = Literal[
     "cells", "exclusions", "streets", "points", "cases", "units", "staff", "duties", "visits",
     "classes", "facilities", "communities", "subdistricts", "network",
 ]  # fmt: skip
-_ABOVE = (
-    "Of the parents; as the file if empty; communities=A;subdistricts=B for two layers "
-    "(--parent-{})."
-)
+_ABOVE = "Of the parents; as the file if empty; communities=A;subdistricts=B for two layers."
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]")
 
 
@@ -199,10 +196,10 @@ def import_file(
             "subdistricts.code for one of two layers (--parent-map)."
         ),
     ] = "",
-    parent_layer: Annotated[str, Form(description=_ABOVE.format("layer"))] = "",
-    parent_crs: Annotated[str, Form(description=_ABOVE.format("crs"))] = "",
-    parent_datum: Annotated[str, Form(description=_ABOVE.format("datum"))] = "",
-    parent_encoding: Annotated[str, Form(description=_ABOVE.format("encoding"))] = "",
+    parent_layer: Annotated[str, Form(description=_ABOVE)] = "",
+    parent_crs: Annotated[str, Form(description=_ABOVE)] = "",
+    parent_datum: Annotated[str, Form(description=_ABOVE)] = "",
+    parent_encoding: Annotated[str, Form(description=_ABOVE)] = "",
     exclusions_layer: Annotated[
         str, Form(description="Of the exclusions; as the file if empty (--exclusions-layer).")
     ] = "",

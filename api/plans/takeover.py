@@ -30,8 +30,8 @@ router = APIRouter()
 class NothingBefore(InputError):
     """There is no version to compare with."""
 
-    zh = "方案 {plan} 之前没有方案,请用 since 指明要比较的方案"
-    en = "no plan comes before {plan}; name the one to compare with by since"
+    zh = "方案 {plan} 之前没有方案,请用参数“since”指明要比较的方案"
+    en = "no plan comes before {plan}; name the one to compare with by the parameter 'since'"
 
 
 class TakeoverView(BaseModel):
