@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from geodata.storage.faults import require_text, translated
-from geodata.storage.schema import HEAD, meta
+from geodata.storage.schema import HEAD, meta, metadata
 from geodata.storage.session import BulkInsert, SqlUnitOfWork
 from gridsvc.errors import SchemaMissing, SchemaOutdated, StorageError
 from gridsvc.services.ports import UnitOfWork
@@ -55,8 +56,7 @@ class SqlStorage:
             If the database cannot be reached, or was left by a newer version of the program.
         """
         found = self.revision()
-        if found is not None and found > HEAD:
-            raise _newer(found)
+        self._refuse_strangers(found)
         with translated(), self.engine.connect() as connection:
             self.begin_alone(connection)
             migrate(connection, revision)
@@ -77,12 +77,25 @@ class SqlStorage:
     def check(self) -> None:
         """Raise ``SchemaOutdated`` or ``StorageError`` unless the database can be used."""
         found = self.revision()
-        if found is not None and found > HEAD:
+        if found == HEAD:
+            return
+        self._refuse_strangers(found)
+        if found is None:
+            raise SchemaMissing(expected=HEAD)
+        raise SchemaOutdated(found=found, expected=HEAD)
+
+    def _refuse_strangers(self, found: str | None) -> None:
+        """Refuse databases of newer versions and those that another program keeps."""
+        if found is None:
+            with translated(), self.engine.connect() as connection:
+                there = set(sa.inspect(connection).get_table_names()) & set(metadata.tables)
+            # Asked again: another process may just have made these tables, and the version.
+            if there and self.revision() is None:
+                raise _strange("、".join(sorted(there)[:3]), ", ".join(sorted(there)[:3]))
+        elif not re.fullmatch(r"\d{4}", found):
+            raise _strange(VERSION_TABLE, VERSION_TABLE)
+        elif found > HEAD:
             raise _newer(found)
-        if found != HEAD:
-            if found is None:
-                raise SchemaMissing(expected=HEAD)
-            raise SchemaOutdated(found=found, expected=HEAD)
 
     def version_stamp(self) -> str:
         """Return a text that changes whenever a plan is published or records change."""
@@ -148,6 +161,15 @@ def _newer(found: str) -> StorageError:
         reason_zh=f"数据库由更新的程序版本({found})留下,本程序为 {HEAD};请升级程序",
         reason_en=f"the database was left by a newer program (revision {found}, known {HEAD}); "
         "upgrade the program",
+    )
+
+
+def _strange(tables_zh: str, tables_en: str) -> StorageError:
+    return StorageError(
+        reason_zh=f"这是其他程序的数据库(已有表 {tables_zh});请在 GRIDSVC_DATABASE_URL 中指明空的或"
+        "本程序的数据库",
+        reason_en=f"another program keeps this database (it has the table {tables_en}); name an "
+        "empty one or one of gridsvc in GRIDSVC_DATABASE_URL",
     )
 
 

@@ -13,6 +13,25 @@ import sqlalchemy as sa
 from gridsvc.errors import ConflictError, DuplicateKey, GridsvcError, InputError, StorageError
 
 _SQLITE_UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+_SQLITE_SAID = {
+    sqlite3.SQLITE_BUSY: ("数据库正被占用,请稍后重试", "the database is busy, try again"),
+    sqlite3.SQLITE_NOTADB: (
+        "该文件不是数据库;请检查路径", "the file is not a database; check its path",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        "数据库文件已损坏;请从备份恢复(gridsvc db restore)",
+        "the file of the database is damaged; restore a backup (gridsvc db restore)",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "无法打开数据库文件;请检查路径和权限",
+        "the file of the database cannot be opened; check its path and permissions",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "数据库文件只读;请检查权限",
+        "the file of the database is read-only; check its permissions",
+    ),
+    sqlite3.SQLITE_FULL: ("磁盘已满", "the disk is full"),
+}  # fmt: skip
 DRIVER_ERRORS = (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error)
 """What may come out of a database call."""
 
@@ -40,10 +59,9 @@ def explain(error: Exception, *, kind: str = "row", key: str = "") -> GridsvcErr
             )
         if _is_duplicate(origin):
             return DuplicateKey(kind=kind, key=key)
-    if getattr(origin, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-        return StorageError(
-            reason_zh="数据库正被占用,请稍后重试", reason_en="the database is busy, try again"
-        )
+    said = _SQLITE_SAID.get(getattr(origin, "sqlite_errorcode", 0) & 0xFF)
+    if said is not None:
+        return StorageError(reason_zh=said[0], reason_en=said[1])
     return StorageError(reason=text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -76,6 +77,38 @@ def test_file_that_is_no_database(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="not a database"):
             use()
     storage.dispose()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE points (x)",
+        "CREATE TABLE alembic_version AS SELECT 'a1b2c3d4e5f6' AS version_num",
+    ],
+)
+def test_the_database_of_another_program_is_named_and_left_alone(
+    tmp_path: Path, script: str
+) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(script)
+    storage = open_storage(f"sqlite:///{path}")
+    for use in (storage.check, storage.upgrade):
+        with pytest.raises(StorageError, match="another program") as caught:
+            use()
+        assert "其他程序" in caught.value.text("zh")
+    storage.dispose()
+    with closing(sqlite3.connect(path)) as other:
+        tables = other.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    assert len(tables) == 1
+
+
+def test_what_sqlite_says_is_told_in_the_language_asked_for() -> None:
+    error = sqlite3.OperationalError("attempt to write a readonly database")
+    error.sqlite_errorcode = sqlite3.SQLITE_READONLY_DIRECTORY
+    told = explain(error)
+    assert told.text("zh") == "数据库错误:数据库文件只读;请检查权限"
+    assert told.text("en").endswith("read-only; check its permissions")
 
 
 def test_pragmas_of_every_connection(tmp_path: Path) -> None:
