@@ -187,6 +187,8 @@ START: dict[str, tuple[str, str]] = {
     "job_done": ("完成", "done"),
     "job_failed": ("失败", "failed"),
     "job_cancelled": ("已取消", "cancelled"),
+    "case_overdue": ("已超期", "overdue"),
+    "case_closed_late": ("超期办结", "closed late"),
     "case_open": ("待处理", "open"),
     "case_reported": ("已上报", "reported"),
     "case_filed": ("已立案", "filed"),

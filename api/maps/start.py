@@ -76,8 +76,8 @@ _FIRST_WINDOW = timedelta(days=7)
 _WINDOWS = 7
 """Each four times as long as the one before; the last ones reach back for decades."""
 _CASE = (
-    "case_id", "title", "reported_at", "status", "placement", "class_code", "cell_code", "plan_id",
-    "unit_id",
+    "case_id", "title", "reported_at", "deadline", "closed_at", "status", "placement", "class_code",
+    "cell_code", "plan_id", "unit_id",
 )  # fmt: skip
 
 
@@ -103,7 +103,9 @@ def latest_cases(
     if len(found) > limit:
         shown = found[found["reported_at"] >= shown["reported_at"].iloc[-1]]
     rows = plain_records(shown.rename_axis("case_id").reset_index(), _CASE)
-    for row in rows:
+    late = overdue(shown, services.clock())
+    for row, is_late in zip(rows, late, strict=True):
+        row["overdue"] = is_late
         row["class_name"] = _named(classes, row["class_code"])
         row["unit_name"] = _named(units, row["unit_id"])
         row["cell_name"] = cells.get((row.pop("plan_id"), row["cell_code"]))
@@ -112,6 +114,14 @@ def latest_cases(
         query = {"until": rows[-1]["reported_at"], "limit": limit, "language": language}
         links = [{"rel": "next", "href": f"/start/cases?{urlencode(query)}"}]
     return {"rows": rows, "links": links}
+
+
+def overdue(cases: pd.DataFrame, now: datetime) -> list[bool]:
+    """Return which cases were closed after their deadline, or are open past it."""
+    if cases.empty:
+        return []
+    ended = cases["closed_at"].fillna(pd.Timestamp(now))
+    return [bool(v) for v in cases["deadline"].notna() & (cases["deadline"] < ended)]
 
 
 def _latest(work: UnitOfWork, until: datetime, limit: int) -> pd.DataFrame:

@@ -17,12 +17,18 @@ function named(name: string | null, code: string | null): Node {
   return h("span", null, name ?? code ?? "—", " ", code_);
 }
 
+/** The deadline, and in words and colour that it was missed. */
+function due(one: Json): Node {
+  return h("span", null, moment(one.deadline),
+    one.overdue ? h("b", { class: "overdue" }, say(one.closed_at ? "case_closed_late" : "case_overdue")) : "");
+}
+
 function cases(answer: Json): HTMLElement {
   return table(
-    [say("reported_at"), say("case"), say("class"), say("status"), say("cell"), say("locate_unit")],
+    [say("reported_at"), say("case"), say("class"), say("status"), say("locate_due"), say("cell"), say("locate_unit")],
     (answer.rows as Json[]).map((one) => [
       moment(one.reported_at), String(one.title ?? one.case_id), named(one.class_name, one.class_code),
-      known("case", one.status),
+      known("case", one.status), due(one),
       one.cell_code ? named(one.cell_name, one.cell_code) : known("placement", one.placement),
       String(one.unit_name ?? one.unit_id ?? "—"),
     ]));
