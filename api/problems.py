@@ -161,6 +161,7 @@ TABLE: dict[type[GridsvcError], Kind] = {
     # conflicts
     errors.ConflictError: Kind(409, "conflict", "状态冲突", "Conflict"),
     errors.IllegalTransition: Kind(409, "illegal-transition", "状态不允许", "Illegal transition"),
+    errors.NotScheduled: Kind(409, "not-scheduled", "方案并非待生效", "Not a scheduled version"),
     errors.AlreadyPublished: Kind(409, "already-published", "方案已发布", "Already published"),
     errors.PlanNotPublishable: Kind(409, "not-publishable", "不能发布", "Not publishable"),
     errors.DuplicateKey: Kind(409, "duplicate-key", "编号重复", "Duplicate key"),

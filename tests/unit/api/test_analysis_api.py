@@ -185,7 +185,7 @@ def test_no_answer_holds_phone_numbers(
     ("query", "status", "slug"),
     [
         ("analysis/hotspots?class=zz", 422, "unknown-class"),
-        ("analysis/hotspots?since=2026-02-01&until=2026-01-01", 422, "bad-option"),
+        ("analysis/hotspots?since=2026-02-01&until=2026-01-01", 422, "bad-input"),
         ("analysis/hotspots?permutations=9", 422, "bad-input"),
         ("analysis/hotspots?denominator=wishes", 422, "invalid-request"),
         ("analysis/hotspots?plan=gone", 404, "unknown-plan"),
