@@ -90,18 +90,13 @@ def list_repairs(
     """
 
     def fetch() -> gpd.GeoDataFrame:
+        # No log has so many rows, and Python refuses to read numbers of thousands of digits.
+        after = page.after[:18] if page.after is not None and page.after.isdecimal() else "0"
         with services.storage.unit_of_work() as work:
-            log = repairs_of_plan(work, plan_id)
-        if page.after is not None:
-            # No log has so many rows, and Python refuses to read numbers of thousands of digits.
-            log = log[log.index > (int(page.after[:18]) if page.after.isdecimal() else 0)]
-        if action is not None:
-            log = log[log["action"] == action]
-        if cell is not None:
-            log = log[(log["code"] == cell) | (log["gained_by"] == cell)]
-        if bbox is not None and len(log):
-            log = log.cx[bbox.west : bbox.east, bbox.south : bbox.north]
-        return log.iloc[: page.fetch]
+            return repairs_of_plan(
+                work, plan_id, action=action, cell=cell, bbox=bbox,
+                after=int(after), limit=page.fetch,
+            )  # fmt: skip
 
     return page_answer(
         request, REPAIRS, page, services.storage.version_stamp(), fetch, asked,

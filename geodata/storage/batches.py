@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -13,10 +14,11 @@ import sqlalchemy as sa
 from geodata.storage import frames
 from geodata.storage.faults import translated
 from geodata.storage.schema import batches, repairs
-from geodata.storage.spatial import as_wkb
+from geodata.storage.spatial import as_wkb, meets_box
 from geodata.storage.types import dump_json
 from gridsvc.crs import STORAGE_EPSG, require_geographic
 from gridsvc.errors import NotFoundError
+from gridsvc.types import BoundingBox
 
 if TYPE_CHECKING:
     from geodata.storage.session import Session
@@ -88,8 +90,36 @@ class SqlBatchRepository:
             rows = self._session.read().execute(query).mappings().fetchall()
         return [{**{n: r[n] for n in _COLUMNS}, **(r["details"] or {})} for r in rows]
 
-    def log(self, batch_id: str) -> gpd.GeoDataFrame:
-        """Return the repair log of a batch, in the order and form it was given.
+    def log(
+        self,
+        batch_id: str,
+        *,
+        action: str | None = None,
+        cell: str | None = None,
+        bbox: BoundingBox | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> gpd.GeoDataFrame:
+        """Return rows of the repair log of a batch, in the order and form they were given.
+
+        Parameters
+        ----------
+        batch_id : str
+        action : str, optional
+            Only rows of this ``action``.
+        cell : str, optional
+            Only rows whose ``code`` or ``gained_by`` is this cell.
+        bbox : BoundingBox, optional
+            Only rows whose geometry meets the closed box.
+        after : int, optional
+            Only rows that stand behind the one of this number.
+        limit : int, optional
+            So many rows at most.
+
+        Returns
+        -------
+        GeoDataFrame
+            Indexed by the number of the row in the whole log, from 0, EPSG:4490.
 
         Raises
         ------
@@ -102,17 +132,36 @@ class SqlBatchRepository:
             ).first()
             if batch is None:
                 raise NotFoundError(kind="batch", key=batch_id)
+            form = batch[0] or {"columns": [], "geometry": "geometry"}
+            conditions = [repairs.c.batch_id == batch_id]
+            if action is not None:
+                conditions.append(_says(form, ["action"], action))
+            if cell is not None:
+                conditions.append(_says(form, ["code", "gained_by"], cell))
+            if bbox is not None:
+                conditions.append(meets_box(repairs, bbox, self._session.dialect))
+            if after is not None:
+                conditions.append(repairs.c.number > after)
             geometry = as_wkb(repairs.c.geometry, self._session.dialect)
-            query = sa.select(repairs.c["values"], geometry).where(repairs.c.batch_id == batch_id)
-            rows = connection.execute(query.order_by(repairs.c.number)).fetchall()
-        form = batch[0] or {"columns": [], "geometry": "geometry"}
+            query = sa.select(repairs.c.number, repairs.c["values"], geometry).where(*conditions)
+            rows = connection.execute(query.order_by(repairs.c.number).limit(limit)).fetchall()
         data = {
-            name: _restore([row[0][i] for row in rows], kind)
+            name: _restore([row[1][i] for row in rows], kind)
             for i, (name, kind) in enumerate(form["columns"])
         }
         table = pd.DataFrame(data, index=pd.RangeIndex(len(rows)))
-        table[form["geometry"]] = frames.decode_geometry([row[1] for row in rows])
+        table[form["geometry"]] = frames.decode_geometry([row[2] for row in rows])
+        table.index = pd.Index([row[0] for row in rows], dtype="int64")
         return gpd.GeoDataFrame(table, geometry=form["geometry"], crs=STORAGE_EPSG)
+
+
+def _says(form: dict[str, Any], names: Sequence[str], value: str) -> sa.ColumnElement[bool]:
+    """Return the condition that one of the columns of a log, as far as it has them, is a text."""
+    places = {name: i for i, (name, _) in enumerate(form["columns"])}
+    return sa.or_(
+        sa.false(),
+        *(repairs.c["values"][places[n]].as_string() == value for n in names if n in places),
+    )
 
 
 def _geometry_name(log: gpd.GeoDataFrame) -> str | None:

@@ -129,8 +129,21 @@ class BatchRepository(Protocol):
     def list(self) -> list[dict[str, Any]]:
         """Return batches, newest first."""
 
-    def log(self, batch_id: str) -> gpd.GeoDataFrame:
-        """Return the repair log of a batch."""
+    def log(
+        self,
+        batch_id: str,
+        *,
+        action: str | None = None,
+        cell: str | None = None,
+        bbox: BoundingBox | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> gpd.GeoDataFrame:
+        """Return rows of the repair log of a batch, indexed by their number in it, from 0.
+
+        ``cell`` keeps rows of which it is the ``code`` or that it ``gained_by``, ``bbox`` rows
+        whose geometry meets the closed box; ``after``/``limit`` page by number.
+        """
 
 
 class UnitOfWork(Protocol):

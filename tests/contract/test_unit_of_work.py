@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -13,6 +14,7 @@ import shapely
 from gridsvc.errors import DuplicateKey, NotFoundError, StaleVersion, StorageError
 from gridsvc.layers import LAYERS
 from gridsvc.services.ports import Storage
+from gridsvc.types import BoundingBox
 from tests.contract import data
 from tests.contract.data import DAY, T0, assert_same
 
@@ -222,6 +224,49 @@ def test_a_log_of_many_thousand_rows_of_mixed_kinds_comes_back(storage: Storage)
         work.commit()
     with storage.unit_of_work() as work:
         assert_same(work.batches.log("many"), log)
+
+
+def test_a_log_is_read_by_page_kind_cell_and_place(storage: Storage) -> None:
+    log = gpd.GeoDataFrame(
+        {
+            "vertices": range(6),
+            "action": ["snapped", "trimmed"] * 3,
+            "gained_by": pd.array(["c2", None, "网", None, "c1", "c3"], dtype="str"),
+            "code": ["c1", "c2", "c3", "c1", "c2", 'a"c'],
+        },
+        geometry=[*(shapely.box(i, 0, i + 0.5, 1) for i in range(4)),
+                  shapely.LineString([(4, 0), (5, 1)]), shapely.Point(5, 0)],
+        crs=4490,
+    )  # fmt: skip
+    with storage.unit_of_work() as work:
+        # Another log beside it: neither its rows nor their numbers are to be mixed in.
+        work.batches.add({"id": "other", "layer": "cells", "created_at": T0}, log)
+        work.batches.add({"id": "b", "layer": "cells", "created_at": T0}, log)
+        work.batches.add({"id": "old", "layer": "cells", "created_at": T0}, log[["geometry"]])
+        work.commit()
+    with storage.unit_of_work() as work:
+
+        def numbers(**asked: Any) -> list[int]:
+            found = work.batches.log("b", **asked)
+            assert found["vertices"].tolist() == found.index.tolist()
+            return [int(n) for n in found.index]
+
+        assert numbers(limit=2) == [0, 1]
+        assert numbers(after=1, limit=2) == [2, 3]
+        assert numbers(after=5) == numbers(limit=0) == []
+        assert numbers(action="trimmed") == [1, 3, 5]
+        assert numbers(action="trim") == []
+        assert numbers(cell="c1") == [0, 3, 4]
+        assert numbers(cell="网") == [2]
+        assert numbers(cell='a"c') == [5]
+        assert numbers(cell="c1", action="snapped", after=0, limit=1) == [4]
+        # The box ends on the edge of row 2; the line of row 4 passes by the corner of the other.
+        assert numbers(bbox=BoundingBox(0.7, 0.2, 2.0, 0.3)) == [1, 2]
+        assert numbers(bbox=BoundingBox(4.0, 0.8, 4.1, 1.0)) == []
+        assert numbers(bbox=BoundingBox(0.7, 0.2, 9.0, 1.0), cell="c1") == [3, 4]
+        assert len(work.batches.log("old", limit=4)) == 4
+        assert len(work.batches.log("old", action="snapped")) == 0
+        assert len(work.batches.log("old", cell="c1")) == 0
 
 
 def test_batch_of_rows_must_exist_at_commit(storage: Storage) -> None:

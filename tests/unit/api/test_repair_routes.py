@@ -17,6 +17,7 @@ from api.bootstrap import Services, open_services
 from api.plans.repairs import Action
 from api.settings import DatabaseSettings, Settings
 from geodata.sources import open_source
+from geodata.storage import frames
 from gridsvc.quality.repair_log import COLUMNS, REASONS
 from gridsvc.services import planning
 from gridsvc.services.importing import import_layer
@@ -105,6 +106,25 @@ def test_rows_are_chosen_by_kind_cell_and_place(client: TestClient, report: Impo
     assert len(text.splitlines()) == 1 + len(kinds)
     assert client.get(f"{here}?action=nonsense").status_code == 422
     assert client.get("/api/v1/plans/nothing/repairs").status_code == 404
+
+
+def test_a_page_reads_no_more_rows_than_it_shows(
+    client: TestClient, report: ImportReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    decode = frames.decode_geometry
+
+    def counted(values: Any) -> Any:
+        read.append(len(values))
+        return decode(values)
+
+    monkeypatch.setattr(frames, "decode_geometry", counted)
+    here = f"/api/v1/plans/{report.plan_id}/repairs?limit=2"
+    ids = [r["id"] for r in features(client, f"{here}&action=overlap_resolved")]
+    assert len(ids) == 2
+    more = features(client, f"{here}&action=overlap_resolved&after={ids[0]}")
+    assert more[0]["id"] == ids[1]  # a number is the row's own, whatever else is asked
+    assert max(read) <= 3  # the page and one row that tells whether there are more
 
 
 def test_the_sum_by_kind_is_that_of_the_rows(client: TestClient, report: ImportReport) -> None:
