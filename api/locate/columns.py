@@ -145,3 +145,11 @@ def require_known(names: Iterable[str], wish: Wish) -> None:
                 hint_zh=f"可用:{'、'.join(known)};要保留其他列请用 CSV 或 GeoParquet",
                 hint_en=f"use {', '.join(known)}; CSV and GeoParquet carry other columns through",
             )
+
+
+def unreadable(kind: str, error: Exception, hint_zh: str, hint_en: str) -> UnreadableSource:
+    """Return the error for a body that a library could not read, in the library's words."""
+    text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return UnreadableSource(
+        source=kind, reason_zh=text, reason_en=text, hint_zh=hint_zh, hint_en=hint_en
+    )

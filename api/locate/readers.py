@@ -7,7 +7,6 @@ Arrow trusts offsets and indices, so that one wrong number reads foreign memory.
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,9 +18,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
-import shapely
 
-from api.locate.columns import Columns, Wish, from_arrays, from_table, require_known
+from api.locate.columns import (
+    Columns,
+    Wish,
+    from_arrays,
+    from_table,
+    require_known,
+    unreadable,
+)
+from api.locate.geoparquet import point_column, wkb_points
 from api.problems import TABLE, Kind
 from gridsvc.errors import Fault, InputError, RejectedRows, UnreadableSource
 from gridsvc.types import FloatArray
@@ -33,7 +39,6 @@ _ALIASES = {
     "lon": ("lon", "lng", "longitude", "x", "经度"),
     "lat": ("lat", "latitude", "y", "纬度"),
 }
-_WKB_POINT = 21  # one byte of order, four of kind, two doubles
 
 
 class TooManyRows(InputError):
@@ -121,13 +126,6 @@ def _limit(count: int) -> None:
         raise TooManyRows(count=count, limit=MAX_ROWS)
 
 
-def _unreadable(kind: str, error: Exception, hint_zh: str, hint_en: str) -> UnreadableSource:
-    text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-    return UnreadableSource(
-        source=kind, reason_zh=text, reason_en=text, hint_zh=hint_zh, hint_en=hint_en
-    )
-
-
 _COORDINATES_ONLY = Wish()
 
 
@@ -138,7 +136,7 @@ def read_json(body: bytes, keep: bool = False, wish: Wish = _COORDINATES_ONLY) -
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _unreadable("JSON", error, hint_zh, hint_en) from None
+        raise unreadable("JSON", error, hint_zh, hint_en) from None
     if not isinstance(document, dict) or not all(
         isinstance(document.get(n), list) for n in ("lon", "lat")
     ):
@@ -202,7 +200,7 @@ def read_csv(body: bytes, keep: bool = True, wish: Wish = _COORDINATES_ONLY) -> 
             convert_options=options,
         )
     except _BROKEN as error:
-        raise _unreadable("CSV", error, hint_zh, hint_en) from None
+        raise unreadable("CSV", error, hint_zh, hint_en) from None
     _limit(table.num_rows)
     columns = from_table(table, found, "CSV")
     return Question(_numbers(table, lon), _numbers(table, lat), table, columns)
@@ -307,7 +305,7 @@ def read_arrow(body: bytes, keep: bool = True, wish: Wish = _COORDINATES_ONLY) -
             table = _proven(pa.Table.from_batches(batches, stream.schema))
         return _from_table(table, "Arrow", lon, lat, found)
     except _BROKEN as error:
-        raise _unreadable(
+        raise unreadable(
             "Arrow", error, "应为 Arrow IPC 流", "an Arrow IPC stream is expected"
         ) from None
 
@@ -351,7 +349,7 @@ def read_parquet(body: bytes, keep: bool = True, wish: Wish = _COORDINATES_ONLY)
         wanted = (
             _coordinate_columns(names, "Parquet", keep)
             if raw is None
-            else (_point_column(raw, names),)
+            else (point_column(raw, names),)
         )
         found = wish.find(names, "Parquet")
         if keep:
@@ -360,10 +358,10 @@ def read_parquet(body: bytes, keep: bool = True, wish: Wish = _COORDINATES_ONLY)
         table = _proven(file.read(columns=None if keep else read))
         if len(wanted) == 2:
             return _from_table(table, "Parquet", wanted[0], wanted[1], found)
-        lon, lat = _wkb_points(table.column(wanted[0]))
+        lon, lat = wkb_points(table.column(wanted[0]))
         return Question(lon, lat, table, from_table(table, found, "Parquet"))
     except _BROKEN as error:
-        raise _unreadable(
+        raise unreadable(
             "GeoParquet", error, "应为 Parquet 文件", "a Parquet file is expected"
         ) from None
 
@@ -371,114 +369,3 @@ def read_parquet(body: bytes, keep: bool = True, wish: Wish = _COORDINATES_ONLY)
 def _unpacked(file: Any) -> int:
     groups = range(file.metadata.num_row_groups)
     return sum(max(0, file.metadata.row_group(i).total_byte_size) for i in groups)
-
-
-def _point_column(raw: bytes, names: list[str]) -> str:
-    """Return the column of points that the ``geo`` metadata name.
-
-    Raises
-    ------
-    UnreadableSource, CrsMismatch
-    """
-    try:
-        geo = json.loads(raw)
-        name = geo["primary_column"]
-        encoding = geo["columns"][name]["encoding"]
-        crs = geo["columns"][name].get("crs", {})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _unreadable(
-            "GeoParquet", error, "geo 元数据不完整", "its geo metadata are incomplete"
-        ) from None
-    if names.count(name) != 1:
-        raise UnreadableSource(
-            source="GeoParquet",
-            reason_zh=f"geo 元数据所指的列 {str(name)[:80]} 不存在或重复",
-            reason_en=f"the column {str(name)[:80]} of the geo metadata is missing or there twice",
-            hint_zh="请重新导出文件",
-            hint_en="export the file again",
-        )
-    if encoding != "WKB":
-        raise UnreadableSource(
-            source="GeoParquet",
-            reason_zh=f"几何编码为 {str(encoding)[:80]}",
-            reason_en=f"geometry is encoded as {str(encoding)[:80]}",
-            hint_zh="请用 WKB 编码",
-            hint_en="encode it as WKB",
-        )
-    _require_degrees(crs)
-    return str(name)
-
-
-def _require_degrees(crs: Any) -> None:
-    """Refuse a CRS that is not longitude/latitude; none means OGC:CRS84."""
-    if not crs:
-        return
-    from pyproj import CRS
-    from pyproj.exceptions import ProjError
-
-    from gridsvc.crs import require_geographic
-    from gridsvc.crs_texts import names_file
-
-    try:
-        if not isinstance(crs, dict | str):
-            raise TypeError(f"crs is {str(crs)[:80]}")
-        if names_file(crs):
-            raise ValueError("crs names a file")
-        known = CRS.from_user_input(crs)
-    except (ProjError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise _unreadable(
-            "GeoParquet", error, "crs 应为 PROJJSON,或省略(OGC:CRS84)",
-            "crs must be PROJJSON, or left out for OGC:CRS84",
-        ) from None  # fmt: skip
-    require_geographic(known)
-
-
-def _wkb_points(column: Any) -> tuple[FloatArray, FloatArray]:
-    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
-        raise UnreadableSource(
-            source="GeoParquet",
-            reason_zh=f"几何列的类型是 {column.type}",
-            reason_en=f"the column of geometry has type {column.type}",
-            hint_zh="应为 WKB 二进制",
-            hint_en="WKB in a binary column is expected",
-        )
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.binary())
-    lon, lat = np.full(len(column), math.nan), np.full(len(column), math.nan)
-    if column.null_count == 0 and pa.types.is_binary(column.type) and len(column):
-        # Little-endian points of 21 bytes each are read as records, much faster than one by one.
-        offsets = np.frombuffer(column.buffers()[1], dtype=np.int32)
-        offsets = offsets[column.offset : column.offset + len(column) + 1]
-        if bool((np.diff(offsets) == _WKB_POINT).all()):
-            kind = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
-            data = np.frombuffer(column.buffers()[2], dtype=np.uint8)
-            records = data[offsets[0] : offsets[-1]].view(kind)
-            if bool(((records["order"] == 1) & (records["kind"] == 1)).all()):
-                return records["x"].astype(np.float64), records["y"].astype(np.float64)
-    values = column.to_pylist()
-    faults = [
-        Fault(row, "geometry", _wkb_kind(value), "不是点", "not a point",
-              "请只提交点", "send points only")
-        for row, value in enumerate(values, start=1)
-        if value is not None and _wkb_kind(value) != "Point"
-    ]  # fmt: skip
-    if faults:
-        raise RejectedRows(source="GeoParquet", faults=faults[:100])
-    try:
-        shapes = np.atleast_1d(shapely.from_wkb(np.asarray(values, dtype=object)))
-    except shapely.errors.GEOSException as error:
-        raise _unreadable("GeoParquet", error, "几何数据损坏", "a geometry is damaged") from None
-    there = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
-    lon[there], lat[there] = shapely.get_x(shapes[there]), shapely.get_y(shapes[there])
-    return lon, lat
-
-
-_KINDS = ("Geometry", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString",
-          "MultiPolygon", "GeometryCollection")  # fmt: skip
-
-
-def _wkb_kind(value: bytes) -> str:
-    """Return the kind that a WKB record says it is, without following what is nested in it."""
-    number = int.from_bytes(value[1:5], "little" if value[:1] == b"\x01" else "big")
-    kind = (number & 0x0FFFFFFF) % 1000  # flags of EWKB, thousands of ISO for Z and M
-    return _KINDS[kind] if kind < len(_KINDS) else "Geometry"
