@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,15 +49,23 @@ def report_text(report: ImportReport, language: str) -> str:
         lines.append(
             f"上级不明确的网格 {count} 条" if zh else f"{count} rows on cells with unclear parents"
         )
-        lines += [
-            f"  {' '.join(map(str, r))}" for r in report.ambiguous.head(10).itertuples(index=False)
-        ]
+        lines += [f"  {_unclear(tuple(r), zh)}" for r in report.ambiguous.head(10).to_numpy()]
+        if count > 10:
+            lines.append(f"  …… 另有 {count - 10} 条" if zh else f"  … and {count - 10} more")
     if report.dropped:
         lines.append(
             ("按决定舍弃:" if zh else "left out by decision: ") + ", ".join(report.dropped[:20])
         )
     lines += [f"· {n.zh if zh else n.en}" for n in report.notes]
     return "\n".join(lines)
+
+
+def _unclear(row: tuple[Any, ...], zh: bool) -> str:
+    """Return one cell or community that lies in two parents, with the shares of both."""
+    level, code, first, first_share, second, second_share = row
+    levels = {"cell": ("网格", "cell"), "community": ("社区", "community")}
+    word = levels[level][0 if zh else 1]
+    return f"{word} {code}: {first} {first_share:.1%}, {second} {second_share:.1%}"
 
 
 def repair_lines(log: pd.DataFrame, language: str) -> list[str]:
