@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gridsvc.phrases import STAGES
+
 # key: (Chinese, English). Fields in braces are the same on both sides.
 START: dict[str, tuple[str, str]] = {
     # start page
@@ -145,24 +147,7 @@ START: dict[str, tuple[str, str]] = {
     "import_dry_run": ("只试运行，不保存", "Try only, keep nothing"),
     "import_button": ("导入", "Import"),
     "import_sending": ("正在上传……", "Uploading…"),
-    "stage_read": ("读取", "reading"),
-    "stage_check": ("检查", "checking"),
-    "stage_valid": ("检查图形", "checking shapes"),
-    "stage_clean": ("修复边界", "repairing borders"),
-    "stage_parts": ("检查碎块", "checking parts"),
-    "stage_gaps": ("检查缝隙", "checking gaps"),
-    "stage_log": ("记录修复", "writing the repair log"),
-    "stage_hierarchy": ("确定上级", "finding parents"),
-    "stage_certify": ("检验", "certifying"),
-    "stage_place": ("落格", "placing in cells"),
-    "stage_store": ("保存", "storing"),
-    "stage_commit": ("提交", "committing"),
-    "stage_file": ("读取文件", "reading the file"),
-    "stage_territory": ("核对辖区", "comparing with the territory"),
-    "stage_areas": ("汇总区域", "joining areas"),
-    "stage_lineage": ("比对沿革", "comparing versions"),
-    "stage_search": ("求解路线", "planning rounds"),
-    "stage_done": ("完成", "done"),
+    **{f"stage_{stage}": words for stage, words in STAGES.items()},
     "import_done": ("导入完成", "Imported"),
     "import_tried": ("试运行完成，未保存任何内容", "Tried; nothing was kept"),
     "import_cancelled": ("已取消，未保存任何内容", "Cancelled; nothing was kept"),

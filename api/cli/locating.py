@@ -171,23 +171,24 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
     def line(chinese: str, english: str, value: str) -> str:
         return f"{chinese if zh else english:<10} {value}"
 
+    metres = "米" if zh else "m"
     levels = " › ".join(_area(a, zh) for a in answer["chain"][::-1])
     lines = [line("网格", "cell", levels)]
     if answer["on_border"]:
         note = "在边界上,编码最小者负责" if zh else "on a border: the lowest code answers"
         lines.append(line("边界", "border", f"{note} ({', '.join(answer['covering'])})"))
     else:
-        metres = "米" if zh else "m"
         lines.append(line("距边界", "to border", f"{answer['boundary_distance_m']:.1f} {metres}"))
     if answer["ambiguous"] and not answer["on_border"]:
         note = "坐标精度不足以确定网格" if zh else "the accuracy does not decide the cell"
         lines.append(line("注意", "note", note))
     for beside in answer["beside"]:
         kinds = {"road": ("沿路", "road"), "river": ("沿河", "river")}[beside["kind"]]
-        text = f"{beside['name'] or beside['code']} {beside['distance_m']:.1f} m"
+        text = f"{beside['name'] or beside['code']} {beside['distance_m']:.1f} {metres}"
         lines.append(line(*kinds, text))
     for neighbour in answer["neighbours"]:
-        text = f"{neighbour['name'] or ''} {neighbour['code']} {neighbour['distance_m']:.1f} m"
+        far = f"{neighbour['distance_m']:.1f} {metres}"
+        text = f"{neighbour['name'] or ''} {neighbour['code']} {far}"
         lines.append(line("邻格", "neighbour", text.strip()))
     for role, people in answer["persons"].items():
         names = ", ".join(
@@ -205,7 +206,7 @@ def answer_text(answer: dict[str, Any], language: Language) -> str:
         lines.append(line("处置时限", "due", due_text(deadline, language)))
     point = answer["nearest_point"]
     if point is not None:
-        text = f"{point['name']} {point['point_id']} {point['distance_m']:.1f} m"
+        text = f"{point['name']} {point['point_id']} {point['distance_m']:.1f} {metres}"
         if point["unit"] is not None:
             text += f" ({point['unit']['name'] or point['unit']['unit_id']})"
         lines.append(line("最近点位", "point", text))

@@ -24,6 +24,7 @@ from gridsvc.errors import (
     NotFoundError,
     StorageError,
 )
+from gridsvc.phrases import STAGES, phrase
 from gridsvc.types import Progress as ProgressPort
 from gridsvc.ways import spoken, spoken_document
 
@@ -90,7 +91,8 @@ def emit(context: typer.Context, document: Any, text: str) -> None:
 
 @contextmanager
 def progress(context: typer.Context) -> Iterator[ProgressPort]:
-    """Show a progress bar on a terminal, nothing elsewhere."""
+    """Show a progress bar in the language of the session on a terminal, nothing elsewhere."""
+    language = state_of(context).language
     quiet = state_of(context).json or not err_console.is_terminal
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
@@ -99,6 +101,6 @@ def progress(context: typer.Context) -> Iterator[ProgressPort]:
         task = bar.add_task("", total=1.0)
 
         def report(stage: str, done: float) -> None:
-            bar.update(task, description=stage, completed=done)
+            bar.update(task, description=phrase(STAGES, stage, language), completed=done)
 
         yield report

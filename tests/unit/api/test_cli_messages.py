@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import re
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import geopandas as gpd
 import pandas as pd
 import pytest
 import shapely
+import typer
+from rich.console import Console
 
+from api.cli import state
 from api.cli.analysis import _hotspot_text
 from api.cli.locating import _place, answer_text
 from api.cli.options import one_of, pairs
 from api.local_times import in_zone
 from gridsvc.analysis.results import HotspotResult
-from gridsvc.errors import BadOption, InvalidCoordinate
+from gridsvc.errors import BadOption, InvalidCoordinate, Language
+from gridsvc.phrases import STAGES
 
 
 @pytest.mark.parametrize(
@@ -63,14 +71,57 @@ def test_roles_have_their_names() -> None:
     person = {"name": "甲", "unit_name": None, "via": "community"}
     answer = {
         "chain": [], "on_border": False, "boundary_distance_m": 5.0, "ambiguous": False,
-        "beside": [], "neighbours": [], "persons": {"cell_leader": [person]},
-        "nearest_point": None, "deadline": None, "unknown_holders": [],
+        "beside": [{"kind": "river", "name": "盐水溪", "code": "r1", "distance_m": 12.0}],
+        "neighbours": [{"name": "乙", "code": "c2", "distance_m": 5.0}],
+        "persons": {"cell_leader": [person]},
+        "nearest_point": {"name": "公园", "point_id": "p1", "distance_m": 80.0, "unit": None},
+        "deadline": None, "unknown_holders": [],
         "responsible_unit": {"name": None, "reason_zh": "无", "reason_en": "none"},
         "plan": {"id": "p", "title": "t", "effective_from": "2020-01-01"},
     }  # fmt: skip
     assert "网格长        甲 (社区)" in answer_text(answer, "zh")
     assert "Cell leader甲" not in answer_text(answer, "en")
     assert "Cell leader 甲 (community)" in answer_text(answer, "en")
+    units: dict[Language, str] = {"zh": "米", "en": "m"}
+    for language, unit in units.items():
+        lines = answer_text(answer, language).splitlines()
+        told = [line for line in lines if re.search(r"\d\.\d ", line)]
+        assert [line.rsplit(" ", 1)[1] for line in told] == [unit] * 4
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", "检查图形"), ("en", "checking shapes")])
+def test_the_bar_says_what_is_done_in_the_language_of_the_session(
+    monkeypatch: pytest.MonkeyPatch, language: Language, words: str
+) -> None:
+    screen = _Terminal()
+    terminal = Console(file=screen, force_terminal=True, width=120)
+    monkeypatch.setattr(state, "err_console", terminal)
+    context = cast(
+        typer.Context, SimpleNamespace(find_object=lambda _: state.State(language=language))
+    )
+    with state.progress(context) as report:
+        report("valid", 0.5)
+    assert words in screen.getvalue()
+    assert "valid" not in screen.getvalue()
+
+
+def test_every_stage_that_is_reported_has_words() -> None:
+    root = Path(__file__).resolve().parents[3]
+    call = re.compile(r'(?:progress|report|tell|step)\(\s*"([a-z_]+)",')
+    told = {
+        stage
+        for folder in ("gridsvc", "geodata", "api")
+        for path in (root / folder).rglob("*.py")
+        for stage in call.findall(path.read_text("utf-8"))
+    }
+    assert {"valid", "hotspot", "write"} <= told
+    assert told - set(STAGES) == set()
+    assert {"coverage", "hotspot", "patrol", "plan"} <= set(STAGES)  # `gridsvc map` reports these
 
 
 def test_hot_cells_are_told_in_the_language_of_the_session() -> None:
