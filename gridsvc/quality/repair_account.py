@@ -129,18 +129,25 @@ def _ask_lost(steps: RepairSteps, after: FloatArray) -> None:
     """Ask about cells that vanished or lost most of their ground."""
     asked = {d.key for d in steps.open}
     before = steps.area_before
+    fewer: list[tuple[int, bool]] = []
+    places: list[Any] = []
     for i, code in enumerate(steps.codes):
         old = steps.before[i]
         if old is None or code in asked or after[i] >= _SHRUNK * before[i]:
             continue
+        if after[i] > 0.0 and code in steps.answers:
+            continue
         new = shapely.Polygon() if steps.shapes[i] is None else steps.shapes[i]
         lost = shapely.difference(old, new)
-        outside = _beyond(steps, lost)
-        spots = inside_of(shapely.get_parts(lost))
-        by = steps.names(shapely.union_all(spots), but=code)
+        fewer.append((i, _beyond(steps, lost)))
+        places.append(shapely.union_all(inside_of(shapely.get_parts(lost))))
+    codes = [steps.codes[i] for i, _ in fewer]
+    takers = steps.names(np.array(places, dtype=object), but=codes)
+    for (i, outside), code, by in zip(fewer, codes, takers, strict=True):
+        old = steps.before[i]
         if after[i] == 0.0:
             steps.open.append(ask("vanished", code, old, by=by, outside=outside))
-        elif code not in steps.answers:
+        else:
             share = float(after[i] / before[i])
             steps.open.append(ask("shrunk", code, old, measure=share, by=by, outside=outside))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import geopandas as gpd
@@ -102,10 +102,20 @@ class RepairSteps:
             self._ground = self.plane.to(self.shapes[~shapely.is_missing(self.shapes)])
         return self._ground
 
-    def names(self, piece: Any, *, but: str = "") -> str:
-        """Codes of the cells that touch a piece, without one, at most five."""
-        hit = shapely.STRtree(self.shapes).query(piece, predicate="intersects")
-        return "、".join(sorted({self.codes[int(i)] for i in hit} - {but})[:5])
+    def names(self, pieces: ObjectArray, *, but: Sequence[str] | None = None) -> list[str]:
+        """Codes of the cells that touch each piece, without one of them, at most five.
+
+        All pieces of a step are asked about together: the tree of the cells is built once.
+        """
+        if not len(pieces):
+            return []
+        touching: list[set[str]] = [set() for _ in pieces]
+        pairs = shapely.STRtree(self.shapes).query(pieces, predicate="intersects")
+        for piece, cell in pairs.T.tolist():
+            touching[piece].add(self.codes[cell])
+        if but is not None:
+            touching = [found - {code} for found, code in zip(touching, but, strict=True)]
+        return ["、".join(sorted(found)[:5]) for found in touching]
 
     # --- steps ------------------------------------------------------------------------------
 
@@ -278,6 +288,7 @@ class RepairSteps:
             return
         metric = to_metric(pieces, self.epsg)
         chosen: list[Any] = []
+        asked: list[tuple[str, Any, float]] = []
         for piece, shape in zip(pieces, metric, strict=True):
             width = inscribed_width(shape)
             key = gap_key(piece)
@@ -292,7 +303,10 @@ class RepairSteps:
                 self.new_exclusions.append({"key": key, "geometry": piece})
                 self.log.add("gap_excluded", "", piece, area=area, width=width)
             elif answer == "ask":
-                self.open.append(ask(kind, key, piece, measure=width, by=self.names(piece)))
+                asked.append((key, piece, width))
+        touching = self.names(np.array([piece for _, piece, _ in asked], dtype=object))
+        for (key, piece, width), by in zip(asked, touching, strict=True):
+            self.open.append(ask(kind, key, piece, measure=width, by=by))
         if chosen:
             self.shapes, owner = absorb(self.shapes, np.array(chosen, dtype=object), self.epsg)
             self.filled += [p for p, o in zip(chosen, owner, strict=True) if o >= 0]

@@ -139,3 +139,26 @@ def test_the_summary_counts_rows_cells_and_extremes() -> None:
     assert summary(RepairLog().frame()) == []
     older = log.frame().drop(columns=["vertices", "shift_m"])
     assert summary(older)[1]["vertices"] == 0
+
+
+def test_cells_drawn_twice_are_asked_about_with_one_tree_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def trees(columns: int) -> int:
+        built: list[int] = []
+
+        class Counted(shapely.STRtree):
+            def __init__(self, geometries: Any, *options: Any) -> None:
+                built.append(1)
+                super().__init__(geometries, *options)
+
+        cells = {f"c{i}": square(100 * i, 0) for i in range(columns)}
+        twice = cells | {f"d{i}": square(100 * i, 0) for i in range(columns)}
+        with monkeypatch.context() as patched:
+            patched.setattr(shapely, "STRtree", Counted)
+            asked = repair(frame(twice)).decisions_needed
+        assert [d.kind for d in asked] == ["vanished"] * columns
+        assert all(d.key.replace("d", "c") in d.en for d in asked)
+        return len(built)
+
+    assert trees(12) == trees(6)
