@@ -293,11 +293,12 @@ def patrol_page(
     download: DownloadQuery = False,
 ) -> Response:
     """Show verified rounds over an area's points; the smallest area named is taken."""
+    given = at if _given(request, "at") else None
     choice = PatrolChoice(
-        cell.strip(), community.strip(), subdistrict.strip(), inspectors, window, seed
+        cell.strip(), community.strip(), subdistrict.strip(), inspectors, window, seed, given
     )
     asked = {
-        "at": at if _given(request, "at") else None,
+        "at": given,
         "cell": choice.cell or None, "community": choice.community or None,
         "subdistrict": choice.subdistrict or None, "window": window,
         "inspectors": None if inspectors == 1 else inspectors, "seed": seed or None,

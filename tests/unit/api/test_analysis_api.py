@@ -4,6 +4,7 @@ import dataclasses
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from typer.testing import CliRunner, Result
 
 from api.app import create_app
 from api.cli import analysis as commands
+from api.maps import pictures
 from api.settings import DatabaseSettings, Settings
 from geodata.sample import SampleCity, build_city
 from gridsvc.errors import BadOption, GridsvcError, NothingToWorkOn, UnknownCell, UnknownClass
+from gridsvc.services.patrols import plan_patrol
 from tests.unit.api.analysis_service import PLAN, store
 
 AT = "2026-11-20T08:00:00Z"
@@ -156,6 +159,22 @@ def test_patrol_as_geojson_and_gpx(
     assert ET.fromstring(kml.content).tag.endswith("}kml")  # noqa: S314
     accepted = client.get(query, headers={"Accept": "application/vnd.google-earth.kml+xml"})
     assert accepted.content == kml.content
+
+
+def test_the_patrol_map_names_who_is_on_duty_at_the_instant_of_its_plan(
+    client: TestClient, busy_community: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime | None] = []
+
+    def planned(*given: Any, **options: Any) -> Any:
+        asked.append(options["duties_at"])
+        return plan_patrol(*given, **options)
+
+    monkeypatch.setattr(pictures, "plan_patrol", planned)
+    page = f"/maps/patrol?community={busy_community}"
+    for query in (f"{page}&at={AT}", page):
+        assert client.get(query).status_code == 200
+    assert asked == [datetime.fromisoformat(AT), None]
 
 
 def test_patrol_repeats_and_starts_where_asked(
