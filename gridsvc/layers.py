@@ -182,7 +182,8 @@ CASES = Layer(
 )
 """Reported issues (案件). Cell, plan, unit, person and deadline are those at filing time.
 ``derived`` names those of the last three that no source stated, each with the rule that gave it:
-``unit_id=class:D000351, person_id=cell_leader:D000004, deadline=work_hour:4``."""
+``unit_id=class:D000351, person_id=cell_leader:D000004, deadline=work_hour:4``. In an id a comma
+is written ``%2C`` and a percent sign ``%25``."""
 
 UNITS = Layer(
     "units",

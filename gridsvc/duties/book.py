@@ -143,7 +143,7 @@ class DutyBook:
         cls, duties: pd.DataFrame, at: datetime, *, known_at: datetime | None = None
     ) -> DutyBook:
         """Take the duties of a frame (contract DUTIES) that are in force at an instant."""
-        return cls(_rows(duties_in_force(duties, at, known_at=known_at)), at)
+        return cls(duty_rows(duties_in_force(duties, at, known_at=known_at)), at)
 
     def __len__(self) -> int:
         return sum(map(len, self._by_target.values()))
@@ -282,7 +282,8 @@ def _codes_of(cells: pd.DataFrame, kind: str) -> pd.Series | None:
     return None
 
 
-def _rows(duties: pd.DataFrame) -> Iterable[Duty]:
+def duty_rows(duties: pd.DataFrame) -> Iterable[Duty]:
+    """Yield each row of a frame (contract DUTIES) as a duty."""
     for key, row in zip(duties.index, duties.to_dict("records"), strict=True):
         yield Duty(
             duty_id=str(key),

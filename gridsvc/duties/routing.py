@@ -7,6 +7,7 @@ known the territory answers (属地兜底, DB11 单元网格划分).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,12 @@ class UnitRouter:
             self._by_kind.setdefault(str(row["kind"]), []).append(entry)
             if str(row["kind"]) in territorial_kinds:
                 self._territory.append(entry)
+
+    def with_book(self, book: DutyBook) -> UnitRouter:
+        """Return a router of the same units and classes that reads other duties."""
+        other = copy(self)
+        other._book = book
+        return other
 
     def route(self, place: Place, class_code: str | None = None) -> UnitChoice:
         """Return the unit responsible for a class of cases at a place.

@@ -17,6 +17,7 @@ import pandas as pd
 from gridsvc.cases.catalogue import CaseClass, Catalogue
 from gridsvc.cases.deadlines import CLOCKS, URGENT, deadlines
 from gridsvc.duties.book import Assignment, DutyBook, Place
+from gridsvc.duties.history import DutyHistory
 from gridsvc.duties.routing import UnitRouter
 from gridsvc.duties.standing import of_nobody
 from gridsvc.services.attributes import Reading
@@ -58,19 +59,28 @@ def as_filed(
 def told(rules: Mapping[str, str]) -> str | None:
     """Return derived fields with their rules as one text, ``None`` if nothing was derived.
 
+    Rules hold ids of duties, which are any text: a comma in one is ``%2C``, a percent sign
+    ``%25``.
+
     Examples
     --------
     >>> told({"unit_id": "class:D000351", "deadline": "work_hour:4"})
     'unit_id=class:D000351, deadline=work_hour:4'
     """
-    return ", ".join(f"{name}={rules[name]}" for name in FIELDS if name in rules) or None
+    parts = [f"{name}={_escaped(rules[name])}" for name in FIELDS if name in rules]
+    return ", ".join(parts) or None
+
+
+def _escaped(rule: str) -> str:
+    return rule.replace("%", "%25").replace(",", "%2C")
 
 
 def rules_of(text: Any) -> dict[str, str]:
     """Return what ``told`` was given."""
     if not isinstance(text, str):
         return {}
-    return dict(part.split("=", 1) for part in text.split(", ") if "=" in part)
+    pairs = (part.partition("=") for part in text.split(", "))
+    return {name: rule.replace("%2C", ",").replace("%25", "%") for name, _, rule in pairs}
 
 
 def _keep(work: UnitOfWork, filed: gpd.GeoDataFrame, rules: list[dict[str, str]]) -> None:
@@ -135,11 +145,13 @@ def _responsible(
     places = _places(work, filed.iloc[lacking])
     reported = filed["reported_at"].iloc[lacking]
     period = np.searchsorted(ground.changes, reported.dt.tz_convert(None).to_numpy(), side="right")
+    history = DutyHistory.from_frame(ground.duties)
+    units_of = UnitRouter(ground.units, ground.catalogue, DutyBook((), reported.iloc[0]))
     units, persons = filed["unit_id"].tolist(), filed["person_id"].tolist()
     for one in np.unique(period):
         rows = np.flatnonzero(period == one)
-        book = DutyBook.from_frame(ground.duties, reported.iloc[rows[0]].to_pydatetime())
-        router = UnitRouter(ground.units, ground.catalogue, book)
+        book = history.at(reported.iloc[rows[0]].to_pydatetime())
+        router = units_of.with_book(book)
         memo: dict[tuple[Place, str | None], tuple[str | None, str, Assignment | None]] = {}
         for row in rows:
             position = int(lacking[row])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -16,7 +17,9 @@ from api.bootstrap import Services
 from api.importing_choices import ImportChoices
 from api.settings import Settings
 from geodata.storage.base import SqlStorage
+from gridsvc.duties import book, history
 from gridsvc.errors import RejectedRows
+from gridsvc.services.import_filing import rules_of
 from gridsvc.services.importing import import_layer
 from gridsvc.services.locating import LocatorCache
 from gridsvc.services.raw import ImportReport
@@ -237,3 +240,44 @@ def test_people_of_unknown_duties_get_no_case(city: SqlStorage, tmp_path: Path) 
     assert (row["person_id"], row["reported_at"]) == (
         "P3", pd.Timestamp(datetime(2018, 5, 3, 7, tzinfo=UTC)),
     )  # fmt: skip
+
+
+def test_duties_are_read_once_for_cases_of_many_instants(
+    city: SqlStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = pd.date_range("2018-02-01", "2018-03-01", freq="D")
+    rows = [f"E{i},P1,,handler,cell,350404001001001,,{d:%Y-%m-%d}," for i, d in enumerate(days)]
+    take(city, tmp_path, "duties", "\n".join([DUTIES.splitlines()[0], *rows]) + "\n")
+    read: list[int] = []
+    plain = book.duty_rows
+
+    def counted(duties: pd.DataFrame) -> Iterable[book.Duty]:
+        read.append(len(duties))
+        return plain(duties)
+
+    monkeypatch.setattr(book, "duty_rows", counted)
+    monkeypatch.setattr(history, "duty_rows", counted)
+    cases_of_days = [f"K{i},06010,{d:%Y-%m-%d} 12:00,117.605,26.205" for i, d in enumerate(days)]
+    take(city, tmp_path, "cases", HEAD + "\n".join(cases_of_days) + "\n")
+    assert read == [len(rows) + 4]
+    assert set(cases(city)["person_id"]) == {"P1"}
+
+
+@pytest.mark.parametrize("duty_id", ["D1, 东区", "D1, deadline=urgent_hour:0", "50%2C"])
+def test_ids_of_duties_are_any_text(city: SqlStorage, tmp_path: Path, duty_id: str) -> None:
+    head = DUTIES.splitlines()[0]
+    row = f'"{duty_id}",P3,,cell_leader,cell,350404001001002,,2018-02-01,'
+    take(city, tmp_path, "duties", f"{head}\n{row}\n")
+    # The deadline is stated: no rule may be told for it, the first time or again.
+    stated = (
+        "案件编号,小类代码,上报时间,截止时间,经度,纬度\n"
+        "K1,06010,2018-05-04 16:00,2018-05-09 12:00,117.615,26.205\n"
+    )
+    for again in (False, True):
+        take(city, tmp_path, "cases", stated, replace=again)
+        row_found = cases(city).loc["K1"]
+        assert rules_of(row_found["derived"]) == {
+            "unit_id": "unit_kind",
+            "person_id": f"cell_leader:{duty_id}",
+        }
+        assert row_found["deadline"] == utc("2018-05-09 12:00")

@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gridsvc.cases.catalogue import CaseClass
 from gridsvc.cases.deadlines import CLOCKS, deadlines, due
 from gridsvc.duties.standing import of_nobody
 from gridsvc.services.due import deadline_document
+from gridsvc.services.import_filing import FIELDS, rules_of, told
 
 FRIDAY_EVENING = datetime(2018, 5, 4, 9, 59, 30, 250, tzinfo=UTC)
 STALL = CaseClass("0101", "占道经营", "01", "街面秩序", "demo", "CN", None, 4.0, "work_hour")
@@ -80,3 +83,17 @@ def test_a_class_without_a_time_says_so(stated: tuple[float | None, str]) -> Non
     found = deadline_document(silent, FRIDAY_EVENING, "Asia/Shanghai")
     assert found["due_at"] is None and found["rule"] is None
     assert "没有规定" in found["reason_zh"] and "states no time" in found["reason_en"]
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=12)))
+@example({"unit_id": "class:D1, deadline=urgent_hour:0"})
+@example({"person_id": "cell_leader:D1, 2", "deadline": "work_hour:4"})
+@example({"unit_id": "class:%2C%25=,", "person_id": "cell_leader:%252C"})
+def test_rules_with_any_id_in_them_are_read_as_they_were_told(rules: dict[str, str]) -> None:
+    assert rules_of(told(rules)) == rules
+
+
+def test_rules_of_plain_ids_are_told_as_they_are() -> None:
+    assert told({"deadline": "work_hour:4", "unit_id": "class:责任-1"}) == (
+        "unit_id=class:责任-1, deadline=work_hour:4"
+    )
