@@ -84,7 +84,9 @@ def read_records(
         table, rows = _distinct(table, reading)
     if layer.geometry == "line":
         if reading.faults:
-            reading.refuse()
+            # Lines of several parts get their keys from good rows only: the contract is asked about
+            # the rows as they stand, so that what it finds is told with the rest.
+            in_contract(_with_source(table, geometry, raw, layer), layer, reading)
         table, geometry = single_lines(table, geometry, layer)
     frame = _with_source(table, geometry, raw, layer)
     # What is wrong with keys and values is told together with what was found so far.

@@ -43,7 +43,9 @@ def unit_ids(
             )
         )
         return None
-    by_name = {normalize_name(str(n)): str(k) for k, n in known["name"].items()}
+    by_name: dict[str, list[str]] = {}
+    for key, name in known["name"].items():
+        by_name.setdefault(normalize_name(str(name)), []).append(str(key))
     ids = {str(k) for k in known.index}
     strict = by_id or options.unknown_units == "refuse"
     labels = {str(k): str(n) for k, n in known["name"].items()}
@@ -53,7 +55,14 @@ def unit_ids(
     result: list[str | None] = []
     for row, value in enumerate(reading.table["unit_id"], start=1):
         text = None if value is None else str(value)
-        found = text if text is None or text in ids else by_name.get(normalize_name(text))
+        found = text
+        if text is not None and text not in ids:
+            named = by_name.get(normalize_name(text), [])
+            found = named[0] if len(named) == 1 else None
+            if len(named) > 1:
+                reading.faults.append(_several(reading, row, text, named))
+                result.append(None)
+                continue
         if text is not None and found is None:
             if strict and kept(options, text):
                 found = text
@@ -79,6 +88,21 @@ def unit_ids(
     )
     return normalize(
         pd.DataFrame({"unit_id": names, "name": names, "kind": "team"}), UNITS, source="units"
+    )
+
+
+def _several(reading: Reading, row: int, name: str, ids: list[str]) -> Fault:
+    """Return the fault of a name that several units have."""
+    some = sorted(ids)[:5]
+    more = "…" if len(ids) > len(some) else ""
+    return Fault(
+        row,
+        reading.shown("unit_id"),
+        name[:80],
+        f"有 {len(ids)} 个责任单位叫这个名称",
+        f"{len(ids)} units have this name",
+        f"请改写单位编号:{'、'.join(some)}{more}",
+        f"give the id of the unit instead: {', '.join(some)}{more}",
     )
 
 

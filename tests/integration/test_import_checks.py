@@ -493,3 +493,22 @@ def test_one_column_serves_one_field(tmp_path: Path) -> None:
         for word in (*words, "--as communities", "--map community_code=code"):
             assert word in error.faults[0].text(language, cli)
     assert take(storage, tmp_path / "areas.gpkg", "communities", datum="").imported == 4
+
+
+@pytest.mark.parametrize("strict_units", [False, True])
+def test_a_name_of_several_units_asks_for_the_id(
+    city: Storage, write: Callable[[str], Path], strict_units: bool
+) -> None:
+    take(city, write("单位编号,单位名称,单位类型\nU7,环卫中心,sanitation\n"), "units")
+    head = "点位编号,点位名称,类别,责任单位,经度,纬度\n"
+    row = "T7,西门市场,集贸市场,{},117.605,26.205\n"
+    rows = head + row.format("列东街道办事处") + row.format("环卫中心").replace("T7", "T8")
+    error = refusal(city, write(rows), "points", strict_units=strict_units)
+    assert told(error) == [(3, "责任单位", "环卫中心")]
+    fault = error.faults[0]
+    assert "请改写单位编号:U1、U7" in fault.text("zh", cli)
+    assert "give the id of the unit instead: U1, U7" in fault.text("en", cli)
+    # With the id of one of them the row is taken.
+    take(city, write(head + row.format("U7")), "points", strict_units=strict_units)
+    with city.unit_of_work() as work:
+        assert work.records("points").frame().at["T7", "unit_id"] == "U7"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import pytest
 import shapely
 
@@ -161,3 +162,16 @@ def test_whole_layers_that_fit_are_not_refused(city: Storage, tmp_path: Path) ->
     save(squares(), tmp_path / "again.gpkg")
     with city.unit_of_work() as work:
         assert work.records("cases").count() == 2
+
+
+def test_streets_tell_wrong_shapes_and_repeated_keys_at_once(city: Storage, tmp_path: Path) -> None:
+    line = shapely.LineString([(117.6, 26.2), (117.61, 26.21)])
+    streets = gpd.GeoDataFrame(
+        {"编号": ["s1", "s2", "s2"], "名称": ["东街", "西街", "南街"]},
+        geometry=[shapely.Point(117.6, 26.2), line, line],
+        crs=4490,
+    )
+    path = tmp_path / "streets.geojson"
+    streets.to_crs(4326).to_file(path, driver="GeoJSON")
+    error = refusal(city, path, "streets", datum="wgs84")
+    assert places(error) == [(1, "geometry"), (3, "编号")]
