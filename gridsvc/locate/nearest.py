@@ -15,12 +15,14 @@ from gridsvc.locate.surroundings import metres_per_degree
 from gridsvc.types import ComplexArray, FloatArray
 
 _BRUTE_UP_TO = 4000
-_CANDIDATES = 8
 _BANDS_PER_DEGREE = 100.0
 _KEEP_BANDS = 256
 _KEEP_TILES = 50_000
 _MOST_IN_TILE = 64
 _SLACK_M = 0.01
+# At a pole a degree of longitude has no length; the radius of the search stays finite there.
+_LEAST_RATIO = 1e-9
+_ROUNDING = 1e-9
 # Square of a distance that no place of the tile is below, place in metres, number.
 _PLACE = np.dtype([("least", "f8"), ("x", "f8"), ("y", "f8"), ("number", "i4")])
 _places_of = struct.Struct("=3di").iter_unpack
@@ -35,7 +37,7 @@ class NearestPoints:
     """Finds the nearest point and its distance in metres (see ``surroundings`` for the metric).
 
     Up to 4,000 points are compared by tiles of a fraction of a band, which are filled when they
-    are first asked for; more are found by a tree.
+    are first asked for; more are found by a tree, and those that can be nearest are measured.
 
     Parameters
     ----------
@@ -121,9 +123,14 @@ class NearestPoints:
         return at, float(gap[at])
 
     def _by_tree(self, tree: cKDTree, lon: float, lat: float) -> tuple[int, float]:
-        # The tree measures with one length of a degree for all; the best few are measured again.
-        found = np.asarray(tree.query((lon * self._kx, lat * self._ky), k=_CANDIDATES)[1])
+        # The tree measures with one length of a degree for all. A gap here is at most ``most``
+        # and at least ``least`` times that of the tree, so no point beyond the radius is nearer.
         kx, ky = metres_per_degree(lat)
+        least, most = sorted((kx / self._kx, ky / self._ky))
+        place = (lon * self._kx, lat * self._ky)
+        best = float(tree.query(place)[0])
+        radius = best * (most / max(least, _LEAST_RATIO)) * (1.0 + _ROUNDING) + _SLACK_M
+        found = np.sort(np.asarray(tree.query_ball_point(place, radius), dtype=np.int64))
         gap = np.hypot((self._lon[found] - lon) * kx, (self._lat[found] - lat) * ky)
         at = int(gap.argmin())
         return int(found[at]), float(gap[at])

@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gridsvc.locate import Locator
+from gridsvc.locate.nearest import NearestPoints
+from gridsvc.locate.surroundings import metres_per_degree
 from tests.benchmarks.coverages import SOUTH, WEST, blocks, jittered
 from tests.benchmarks.places import KINDS, lowest_covering, places
 
@@ -130,3 +132,35 @@ def test_random_coverages_agree_with_geos(
         codes = np.array([*locator.codes, ""], dtype=object)
         assert (codes[positions] == expected).all(), kind
         assert (border == on_border).all(), kind
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    south=st.floats(-70, 70),
+    tall=st.floats(0.001, 12),
+    away=st.tuples(st.floats(-3, 3), st.floats(-12, 12)),
+)
+def test_the_nearest_of_many_points_is_that_of_a_full_search(
+    seed: int, south: float, tall: float, away: tuple[float, float]
+) -> None:
+    rng = np.random.default_rng(seed)
+    lon, lat = rng.uniform(117.0, 119.0, 4100), rng.uniform(south, south + tall, 4100)
+    lon[9], lat[9] = lon[4], lat[4]  # two at one place: the first counts
+    nearest = NearestPoints(lon, lat)
+    inside = rng.uniform((117.0, south), (119.0, south + tall), (20, 2))
+    middle = (118.0 + away[0], south + tall / 2 + away[1])
+    for x, y in [*inside.tolist(), middle, (float(lon[9]), float(lat[9]))]:
+        kx, ky = metres_per_degree(y)
+        gap = np.hypot((lon - x) * kx, (lat - y) * ky)
+        assert nearest.nearest(x, y) == (int(gap.argmin()), float(gap.min()))
+
+
+def test_the_nearest_on_a_ring_far_north_of_the_other_points() -> None:
+    turn = np.linspace(0.0, 2.0 * np.pi, 300, endpoint=False)
+    # Half of the points far south make the tree's degree of longitude longer than it is here.
+    lon = np.concatenate([118.0 + 0.010 * np.cos(turn), np.full(4000, 118.0)])
+    lat = np.concatenate([50.0 + 0.0068 * np.sin(turn), np.linspace(20.0, 21.0, 4000)])
+    kx, ky = metres_per_degree(50.0)
+    gap = np.hypot((lon - 118.0) * kx, (lat - 50.0) * ky)
+    assert NearestPoints(lon, lat).nearest(118.0, 50.0) == (int(gap.argmin()), float(gap.min()))
