@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Route
 
 from api.settings import DatabaseSettings, MapSettings, Settings
 from geodata.sample import SampleCity
@@ -200,6 +201,26 @@ def test_places_are_read_as_people_write_them_and_lead_to_the_map(
     seen.page.wait_for_selector("html[data-ready=true]", state="attached")
     seen.page.wait_for_selector(".leaflet-popup .gs-card")
     assert seen.page.locator(".gs-pin").count() == 1
+    seen.clean()
+
+
+@pytest.mark.parametrize(("language", "names"), [("zh", "甲、乙"), ("en", "甲, 乙")])
+def test_holders_of_one_role_are_listed_as_the_language_does(
+    served: str, visit: Open, language: str, names: str
+) -> None:
+    seen = visit(f"{served}/?lang={language}", ready=False)
+
+    def two(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        document["persons"] = {"cell_leader": [{"name": "甲"}, {"name": "乙"}]}
+        route.fulfill(response=answer, json=document)
+
+    seen.page.route(re.compile(r"/start/locate\?"), two)
+    seen.page.fill("input[name=at]", seen.attribute("input[name=at]", "placeholder"))
+    seen.page.click("#locate button")
+    seen.page.wait_for_selector("#answer .more")
+    assert names in seen.page.inner_text("#answer")
     seen.clean()
 
 

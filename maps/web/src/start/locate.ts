@@ -39,7 +39,7 @@ function rowsOf(answer: Json, roles: Record<string, string>): [string, string][]
   }
   for (const [role, holders] of Object.entries(answer.persons as Record<string, Json[]>)) {
     const who = holders.map((one) => one.name ?? one.unit_name ?? one.person_id ?? one.unit_id);
-    rows.push([roles[role] ?? role, who.join("、")]);
+    rows.push([roles[role] ?? role, who.join(language === "zh" ? "、" : ", ")]);
   }
   for (const nobody of answer.unknown_holders as Json[]) {
     const said = language === "zh" ? nobody.reason_zh : nobody.reason_en;
