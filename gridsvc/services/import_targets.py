@@ -37,7 +37,6 @@ _NAMES: dict[str, tuple[str, str, str]] = {
     "point": ("测评点位", "evaluation point", "points"),
     "road": ("道路(按路名)", "road (by its name)", "streets"),
     "river": ("河流(例外区域编号)", "river (id of its exclusion)", "exclusions"),
-    "field": ("田块(例外区域或设施编号)", "field (id of its exclusion or facility)", "facilities"),
     "class": ("问题类别", "issue class", "classes"),
 }
 
@@ -46,7 +45,8 @@ def targets(work: UnitOfWork, reading: Reading, options: ImportOptions) -> None:
     """Note a fault for each ``target_code`` that exists nowhere, by its ``target_kind``.
 
     Areas count from any version that was published. A cell has to be in force when the duty
-    begins; before there was any plan, the first one counts.
+    begins; before there was any plan, the first one counts. Fields have no parcels in any layer: a
+    duty for one could reach no place and is refused.
     """
     table = reading.table
     if "target_kind" not in table or "target_code" not in table:
@@ -54,6 +54,10 @@ def targets(work: UnitOfWork, reading: Reading, options: ImportOptions) -> None:
     plans = [p for p in work.plans.list() if p.status in EFFECTIVE and p.effective_from is not None]
     kinds = [None if k is None else str(k) for k in table["target_kind"]]
     for kind in dict.fromkeys(kinds):
+        if kind == "field":
+            reading.faults += [
+                _no_parcels(reading, i + 1) for i, k in enumerate(kinds) if k == kind
+            ]
         if kind not in _NAMES:
             continue
         rows = [i for i, k in enumerate(kinds) if k == kind and table["target_code"].iloc[i]]
@@ -68,6 +72,19 @@ def targets(work: UnitOfWork, reading: Reading, options: ImportOptions) -> None:
             if code not in known:
                 _not_there(reading, options, i, code, known, stays)
         note_kept(reading, stays, known, NOT_BOUND)
+
+
+def _no_parcels(reading: Reading, row: int) -> Fault:
+    """Return the fault of a duty for a field, which no layer can place."""
+    return Fault(
+        row,
+        reading.shown("target_kind"),
+        "field",
+        "田块没有地块图层,按田块登记的责任落不到任何地方",
+        "there is no layer of the parcels of fields: a duty for one would reach no place",
+        "请改按田块所在的网格(cell)或社区(community)登记,或删除该行",
+        "bind it to the cell or community that the field lies in, or remove the row",
+    )
 
 
 def _not_there(
@@ -185,9 +202,6 @@ def _known(work: UnitOfWork, kind: str, wanted: list[str], plans: list[PlanVersi
 
         return Known(zh, en, map(str, names), all_names, layer=layer)
     barred = {str(c): n for p in plans for c, n in work.plans.exclusions(p.id)["name"].items()}
-    if kind == "field":
-        built = work.records("facilities").frame(where={"facility_id": wanted})
-        barred |= {str(c): n for c, n in built["name"].items()}
     plain = {c: "" if pd.isna(n) else str(n) for c, n in barred.items()}
     return Known(zh, en, plain, lambda: plain, layer=layer, published=True)
 

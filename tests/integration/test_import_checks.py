@@ -512,3 +512,15 @@ def test_a_name_of_several_units_asks_for_the_id(
     take(city, write(head + row.format("U7")), "points", strict_units=strict_units)
     with city.unit_of_work() as work:
         assert work.records("points").frame().at["T7", "unit_id"] == "U7"
+
+
+@pytest.mark.parametrize("allow_unknown", [False, True])
+@pytest.mark.parametrize("kind", ["field", "田块"])
+def test_a_duty_for_a_field_is_refused_because_it_would_reach_no_place(
+    city: Storage, write: Callable[[str], Path], kind: str, allow_unknown: bool
+) -> None:
+    rows = f"D1,P1,,cell_leader,cell,{CELL},,2018-02-01,\nD2,P2,,handler,{kind},f1,,2018-02-01,\n"
+    error = refusal(city, write(DUTIES + rows), "duties", allow_unknown=allow_unknown)
+    assert told(error) == [(3, "对象类型", "field")]
+    assert "落不到任何地方" in error.faults[0].text("zh", cli)
+    assert "bind it to the cell or community" in error.faults[0].text("en", cli)
