@@ -11,8 +11,9 @@ import pandas as pd
 from gridsvc.errors import Fault, RejectedRows
 from gridsvc.layers import Layer, normalize
 from gridsvc.services import values
-from gridsvc.services.fields import match_fields, missing_field, synonyms_of
+from gridsvc.services.fields import find_column, match_fields, missing_field, synonyms_of
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
+from gridsvc.ways import way
 
 # Text columns whose digits must survive: no float, no scientific notation.
 _CODES = {
@@ -21,6 +22,7 @@ _CODES = {
     "duty_id", "visit_id", "facility_id", "street_id", "exclusion_id",
 }  # fmt: skip
 
+_ROWS_NAMED = 5
 _NAMES = {"name", "community_name", "subdistrict_name", "major_name", "reporter"}
 
 
@@ -36,6 +38,8 @@ class Reading:
     notes: list[Note] = field(default_factory=list)
     sheet_rows: Sequence[int] | None = None
     unread: set[tuple[int | None, str | None]] = field(default_factory=set)
+    empty: list[str] = field(default_factory=list)
+    """Columns without any value."""
 
     def shown(self, name: str) -> str:
         """Return how a person knows a field: the column of the file, else the field."""
@@ -94,8 +98,9 @@ def read_attributes(
         raise RejectedRows(source=raw.source, faults=faults).on_sheet(raw.sheet_rows) from None
     table = pd.DataFrame(index=frame.index)
     reading = Reading(
-        raw.source, candidates, fields, table, faults=list(raw.faults), sheet_rows=raw.sheet_rows
-    )
+        raw.source, candidates, fields, table, faults=list(raw.faults), sheet_rows=raw.sheet_rows,
+        empty=[c for c in frame.columns if c not in candidates],
+    )  # fmt: skip
     kinds = {} if layer is None else {c.name: c.kind for c in layer.columns}
     for name, column in fields.items():
         kind = kinds.get(name, "text")
@@ -144,10 +149,29 @@ def _constants(
 
 
 def require(reading: Reading, layer: Layer | str, *names: str) -> None:
-    """Note a fault for each required field that has no column."""
+    """Note a fault for each required field that has no column, or one without any value."""
     for name in names:
         if name not in reading.table.columns:
-            reading.faults.append(missing_field(layer, name, reading.columns, reading.fields))
+            reading.faults.append(no_values(reading, layer, name))
+
+
+def no_values(reading: Reading, layer: Layer | str, name: str) -> Fault:
+    """Return the fault of a required field whose column is empty, or is not there."""
+    known = synonyms_of(layer if isinstance(layer, str) else layer.name).get(name, ())
+    column = find_column(reading.empty, (name, *known))
+    rows = len(reading.table)
+    if column is None or rows == 0:
+        return missing_field(layer, name, reading.columns, reading.fields)
+    numbers = reading.sheet_rows or range(1, rows + 1)
+    some = [str(n) for n in list(numbers)[:_ROWS_NAMED]]
+    more_zh, more_en = ("…", ", …") if rows > _ROWS_NAMED else ("", "")
+    return Fault(
+        None, column, "",
+        f"有「{column}」列,但 {rows} 行都是空的:第 {'、'.join(some)} 行{more_zh}",
+        f"column {column} is there but empty in {rows} rows: rows {', '.join(some)}{more_en}",
+        f"请补全这些行,或用 {way('map', f'{name}=列名')} 指明另一列",
+        f"fill it in, or name another column with {way('map', f'{name}=COLUMN')}",
+    )  # fmt: skip
 
 
 def in_contract(

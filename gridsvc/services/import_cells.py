@@ -16,8 +16,7 @@ from gridsvc.errors import BadOption, Fault, InvalidCode
 from gridsvc.layers import CELLS, EXCLUSIONS
 from gridsvc.plan.version import CodeSystem
 from gridsvc.quality import RepairResult, repair
-from gridsvc.services.attributes import Reading, in_contract, read_attributes
-from gridsvc.services.fields import missing_field
+from gridsvc.services.attributes import Reading, in_contract, no_values, read_attributes
 from gridsvc.services.import_numbers import by_row, stand_in_codes
 from gridsvc.services.import_parents import by_parent, hierarchy_columns, one_spelling
 from gridsvc.services.import_shapes import no_area, polygons_of
@@ -78,7 +77,7 @@ def read_cells(
     if options.number and as_layer == "cells":
         table = stand_in_codes(table)
     if "code" not in table.columns:
-        reading.faults.append(missing_field(as_layer, "code", reading.columns, reading.fields))
+        reading.faults.append(no_values(reading, as_layer, "code"))
         reading.refuse()
     drop = no_area(table["code"], geometry, reading, options)
     told = {f.row for f in reading.faults if f.field == reading.shown("code")}

@@ -14,8 +14,7 @@ from gridsvc.crs import STORAGE_EPSG
 from gridsvc.errors import DecisionNeeded, Fault
 from gridsvc.plan import assign_hierarchy
 from gridsvc.plan.version import CodeSystem
-from gridsvc.services.attributes import Reading, read_attributes
-from gridsvc.services.fields import missing_field
+from gridsvc.services.attributes import Reading, no_values, read_attributes
 from gridsvc.services.import_numbers import by_row
 from gridsvc.services.import_shapes import polygons_of
 from gridsvc.services.raw import ImportOptions, Note, RawLayer
@@ -134,7 +133,7 @@ def parent_frame(parent: RawLayer, level: str, mapping: Mapping[str, str]) -> gp
     reading = read_attributes(parent, as_layer, ImportOptions(), mapping=mapping)
     geometry = polygons_of(parent, reading, as_layer)
     if "code" not in reading.table.columns:
-        reading.faults.append(missing_field(as_layer, "code", reading.columns, reading.fields))
+        reading.faults.append(no_values(reading, as_layer, "code"))
     reading.refuse()
     table = reading.table
     if level == "community" and "subdistrict_code" not in table.columns:

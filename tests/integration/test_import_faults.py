@@ -175,3 +175,27 @@ def test_streets_tell_wrong_shapes_and_repeated_keys_at_once(city: Storage, tmp_
     streets.to_crs(4326).to_file(path, driver="GeoJSON")
     error = refusal(city, path, "streets", datum="wgs84")
     assert places(error) == [(1, "geometry"), (3, "编号")]
+
+
+@pytest.mark.parametrize(("count", "rows"), [(2, "2、3"), (7, "2、3、4、5、6")])
+def test_a_required_column_without_values_is_told_as_empty(
+    city: Storage, tmp_path: Path, count: int, rows: str
+) -> None:
+    path = tmp_path / "cases.csv"
+    lines = [f"K{i},06010,,117.605,26.205\n" for i in range(count)]
+    path.write_text(HEAD + "".join(lines), encoding="utf-8")
+    error = refusal(city, path, "cases", datum="wgs84")
+    assert [f.field for f in error.faults] == ["上报时间"]
+    zh, en = (error.faults[0].text(language, cli) for language in ("zh", "en"))
+    assert "找不到" not in zh and "no column holds" not in en
+    more = count > 5
+    assert f"有「上报时间」列,但 {count} 行都是空的:第 {rows} 行{'…' if more else ''}" in zh
+    listed = rows.replace("、", ", ") + (", …" if more else "")
+    assert f"column 上报时间 is there but empty in {count} rows: rows {listed}" in en
+    assert "--map reported_at=COLUMN" in en
+
+
+def test_cells_without_any_code_say_that_the_column_is_empty(city: Storage, tmp_path: Path) -> None:
+    path = save(squares().assign(网格编码=""), tmp_path / "cells.gpkg")
+    error = refusal(city, path, "cells")
+    assert "is there but empty in 4 rows: rows 1, 2, 3, 4" in error.faults[0].text("en", cli)
