@@ -25,7 +25,7 @@ from api.validation_texts import validation_errors
 from gridsvc import errors
 from gridsvc.errors import GridsvcError, InputError, Language, NotFoundError, RejectedRows
 from gridsvc.quality import Certificate
-from gridsvc.ways import Speak, spoken, spoken_document
+from gridsvc.ways import Speak, spoken, spoken_fields
 
 MEDIA_TYPE = "application/problem+json"
 SHOWN_FAULTS = 200
@@ -255,12 +255,12 @@ def _facts(error: GridsvcError, language: Language, speak: Speak) -> dict[str, A
     certificate = error.fields.get("certificate")
     standing = {} if certificate is None else {"errors": _findings(certificate, language)}
     facts = {
-        name.removesuffix(f"_{language}"): _plain(value)
+        name: _plain(value)
         for name, value in error.fields.items()
         if name not in taken and not name.endswith(other)
     }
-    found: dict[str, Any] = spoken_document(facts, language, speak)
-    return found | standing
+    found = spoken_fields(facts, language, speak)
+    return {k.removesuffix(f"_{language}"): v for k, v in found.items()} | standing
 
 
 def _findings(certificate: Certificate, language: Language) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from gridsvc.faults import Fault as Fault  # noqa: PLC0414 - part of this vocabulary
 from gridsvc.phrases import DEED, KINDS, NOW, length, phrase
 from gridsvc.ways import Language as Language  # noqa: PLC0414 - part of this vocabulary
-from gridsvc.ways import Speak, Token, as_python, as_token, spoken, way
+from gridsvc.ways import Speak, Token, as_python, as_token, spoken, verbatim, way
 
 
 class GridsvcError(Exception):
@@ -59,7 +59,13 @@ class GridsvcError(Exception):
 
         ``kind`` becomes a word, and a ``reason`` in the words of a library serves both languages.
         """
-        found = dict(self.fields)
+        # Texts of ours end in the language; other words are names and values as given.
+        found = {
+            name: verbatim(value)
+            if isinstance(value, str) and not name.endswith(("_zh", "_en"))
+            else value
+            for name, value in self.fields.items()
+        }
         if "kind" in found:
             found["kind"] = phrase(KINDS, found["kind"], language)
         if "reason" in found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gridsvc.ways import Language, Speak, as_python, spoken
+from gridsvc.ways import Language, Speak, as_python, spoken, verbatim
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,13 @@ class Fault:
 
     def text(self, language: Language = "zh", speak: Speak = as_python) -> str:
         """Return ``row, field: problem; way out`` in one language."""
+        name, value = verbatim(self.field or ""), verbatim(self.value)
         if language == "zh":
-            field = f",字段 {self.field}" if self.field else ""
-            value = f"(“{self.value}”)" if self.value else ""
+            field = f",字段 {name}" if name else ""
+            value = f"(“{value}”)" if value else ""
             whole = f"{self.place('zh')}{field}{value}:{self.problem_zh};{self.way_out_zh}"
         else:
-            field = f", field {self.field}" if self.field else ""
-            value = f" ('{self.value}')" if self.value else ""
+            field = f", field {name}" if name else ""
+            value = f" ('{value}')" if value else ""
             whole = f"{self.place('en')}{field}{value}: {self.problem_en}; {self.way_out_en}"
         return spoken(whole, language, speak)

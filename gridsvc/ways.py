@@ -19,10 +19,13 @@ _TOKEN = re.compile(r"\{way:([A-Za-z_, -]+)(?:=([^{}]*))?\}")
 # Braces of a value would end its token.
 _ESCAPES = (("%", "%25"), ("{", "%7B"), ("}", "%7D"))
 _ARGUMENTS = {"map": "mapping", "set": "constants", "decide": "decisions", "as": "as_layer"}
+_OPENING = "{way:"
+_VERBATIM = "verbatim"
 _CALLS = {
     "repair": "gridsvc.quality.repair",
     "check_findings": "gridsvc.services.planning.findings_layer",
     "export": "UnitOfWork.records",
+    "name_city": "gridsvc.services.naming.name_city",
 }
 
 
@@ -57,6 +60,17 @@ def way(names: str, value: Any = "") -> str:
     for plain, escaped in _ESCAPES:
         text = text.replace(plain, escaped)
     return f"{{way:{names}={text}}}" if text else f"{{way:{names}}}"
+
+
+def verbatim(text: Any) -> str:
+    """Return a text of others (a name, a value, a column) so that no token is read in it.
+
+    Examples
+    --------
+    >>> spoken("cell " + verbatim("{way:crs}") + ": use {way:crs}", "en")
+    'cell {way:crs}: use crs'
+    """
+    return str(text).replace(_OPENING, way(_VERBATIM, _OPENING))
 
 
 class Token:
@@ -98,6 +112,8 @@ def spoken(text: str, language: Language, speak: Speak = as_python) -> str:
         for plain, escaped in reversed(_ESCAPES):
             value = value.replace(escaped, plain)
         names = tuple(name.strip() for name in match[1].split(","))
+        if names == (_VERBATIM,):
+            return match[0] if speak is as_token else value
         return speak(Way(names, value), language)
 
     return _TOKEN.sub(one, text)
@@ -119,6 +135,19 @@ def spoken_document(document: Any, language: Language, speak: Speak) -> Any:
     if isinstance(document, list | tuple):
         return [spoken_document(value, language, speak) for value in document]
     return document
+
+
+def spoken_fields(fields: dict[str, Any], language: Language, speak: Speak) -> dict[str, Any]:
+    """Return the facts of an error with tokens spoken in its texts.
+
+    Its texts end in ``_zh`` or ``_en``; other words are names and values as they were given.
+    """
+    return {
+        name: value
+        if isinstance(value, str) and not name.endswith(("_zh", "_en"))
+        else spoken_document(value, _language_of(name, language), speak)
+        for name, value in fields.items()
+    }
 
 
 def _language_of(key: str, language: Language) -> Language:

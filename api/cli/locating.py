@@ -131,7 +131,7 @@ def _locate_one(
         services.close()
     document = {**document, "lon": lon, "lat": lat, "datum": given.value}
     document["stored"] = {"lon": x, "lat": y, "crs": "EPSG:4490"}
-    emit(context, document, answer_text(document, language))
+    emit(context, document, answer_text(document, language), ways=False)
 
 
 _VIA = {

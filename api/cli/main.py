@@ -13,7 +13,7 @@ from api.cli.state import State, err_console, exit_code, zone_of_settings
 from api.local_times import in_zone
 from api.surfaces import cli
 from gridsvc.errors import GridsvcError
-from gridsvc.ways import spoken_document
+from gridsvc.ways import spoken_fields
 
 # Every module has ``register(app: typer.Typer) -> None``; here with the commands it brings.
 FEATURES = {
@@ -80,7 +80,7 @@ def run(arguments: list[str] | None = None) -> None:
             body = {
                 "error": type(error).__name__,
                 "detail": error.text("en", cli),
-                "fields": spoken_document(fields, "en", cli),
+                "fields": spoken_fields(fields, "en", cli),
             }
             sys.stderr.write(orjson.dumps(body, default=str).decode() + "\n")
         else:

@@ -72,10 +72,14 @@ def zone_of_settings() -> str:
         return "UTC"
 
 
-def emit(context: typer.Context, document: Any, text: str) -> None:
-    """Print a result: the document as JSON with ``--json``, else the text."""
+def emit(context: typer.Context, document: Any, text: str, *, ways: bool = True) -> None:
+    """Print a result: the document as JSON with ``--json``, else the text.
+
+    Without ``ways`` it names no options, and its words are printed as they are.
+    """
     language = state_of(context).language
-    document, text = spoken_document(document, language, cli), spoken(text, language, cli)
+    if ways:
+        document, text = spoken_document(document, language, cli), spoken(text, language, cli)
     if state_of(context).json:
         sys.stdout.write(
             orjson.dumps(

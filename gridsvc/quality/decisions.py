@@ -8,7 +8,7 @@ from typing import Any
 
 from gridsvc.errors import InputError
 from gridsvc.phrases import length
-from gridsvc.ways import way
+from gridsvc.ways import verbatim, way
 
 NEW_TERRITORY_ZH = "先用 gridsvc scheme territory FILE 声明新辖区"
 NEW_TERRITORY_EN = "declare the new one first (gridsvc scheme territory FILE)"
@@ -122,10 +122,11 @@ def ask(
         Whether the territory in force takes the ground, not another cell.
     """
     zh, en = _TEXT[f"{kind}_outside" if outside else kind]
+    by = verbatim(by)
     by_en = by.replace("、", ", ")
     plain = kind == "wide_outside"
     fields = {
-        "key": key,
+        "key": verbatim(key),
         "measure": measure,
         "wide_zh": length(measure, "zh", 1),
         "wide_en": length(measure, "en", 1),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gridsvc.codes import normalize_name
 from gridsvc.errors import Fault, RejectedRows
 from gridsvc.layers import LAYERS, Layer
-from gridsvc.ways import way
+from gridsvc.ways import verbatim, way
 
 LON = ("lon", "longitude", "lng", "long", "经度", "x", "x坐标", "经度x", "东经", "point_x",
        "coordx",
@@ -262,7 +262,7 @@ def match_fields(
         extra |= set(LAYERS[as_layer].column_names)
     faults: list[Fault] = []
     found: dict[str, str] = {}
-    listing = ", ".join(map(str, columns)) or "—"
+    listing = ", ".join(map(verbatim, columns)) or "—"
     for field, column in (mapping or {}).items():
         if field not in known and field not in extra:
             faults.append(Fault(None, field, column, "没有这个字段", "there is no such field",
@@ -350,7 +350,7 @@ def missing_field(
     if column is not None:
         return _serves_another(name, field, column, fields[column])
     some = "、".join(names[:6])
-    listing = ", ".join(map(str, columns)) or "—"
+    listing = ", ".join(map(verbatim, columns)) or "—"
     return Fault(
         None, field, "",
         f"找不到必填字段(常用列名:{some})", f"no column holds this required field (known: {some})",

@@ -72,6 +72,8 @@ def import_cells(
             code_system=drawn.code_system,
             timezone=options.timezone,
         )
+    else:
+        again = (*again, *_other_name(scheme, options))
     gap_width_m = options.gap_width_m or scheme.gap_width_m
     repaired: RepairResult | None = None
     cells = as_drawn(drawn)
@@ -235,6 +237,21 @@ def _same_file(work: UnitOfWork, raw: RawLayer, options: ImportOptions) -> tuple
         Note(
             f"与方案 {listing} 来自同一文件(内容相同)",
             f"the same file (equal content) was imported as plan {listing} before",
+        ),
+    )
+
+
+def _other_name(scheme: GridScheme, options: ImportOptions) -> tuple[Note, ...]:
+    """Return a note if a name was given for a city whose scheme is there and keeps its own."""
+    if not options.city or options.city == scheme.city:
+        return ()
+    name = way("name_city", f'"{options.city}" --scheme {scheme.id}')
+    return (
+        Note(
+            f"体系 {scheme.id} 已存在,城市名称仍为{scheme.city or '空'},没有改为{options.city};"
+            f"要改名请用 {name}",
+            f"scheme {scheme.id} is there already: its city is still called "
+            f"{scheme.city or 'nothing'}, not {options.city}; to rename it use {name}",
         ),
     )
 

@@ -371,6 +371,24 @@ def test_the_city_is_called_by_its_name_and_never_by_its_scheme(
     assert "清澜市 · " in (tmp_path / "plan.html").read_text("utf-8")
 
 
+def test_a_name_for_a_city_that_has_one_is_told_as_not_taken(
+    gridsvc: Command, tmp_path: Path
+) -> None:
+    cells = save(squares(), tmp_path / "cells.gpkg")
+    first = gridsvc("import", cells, "--as", "cells", "--city", "清澜市")
+    assert first.code == 0 and "scheme name" not in first.out
+    assert "scheme name" not in gridsvc("import", cells, "--as", "cells", "--city", "清澜市").out
+    for language, words in (
+        ("zh", "城市名称仍为清澜市,没有改为澜江县"),
+        ("en", "its city is still called 清澜市, not 澜江县"),
+    ):
+        done = gridsvc("import", cells, "--as", "cells", "--city", "澜江县", "--lang", language)
+        assert done.code == 0
+        said = "".join(done.out.split())
+        assert "".join(words.split()) in said
+        assert 'gridsvcschemename"澜江县"--schememain' in said
+
+
 def test_the_first_import_may_name_the_city(
     gridsvc: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,13 +5,31 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+import typer
 
+from api.cli import state
+from api.problems import problem_document
 from api.surfaces import OPTIONS, cli, http, page
-from gridsvc.errors import BadOption, IllegalTransition, Language, OutsideCoverage
+from gridsvc.errors import (
+    BadOption,
+    DecisionNeeded,
+    Fault,
+    GridsvcError,
+    IllegalTransition,
+    Language,
+    OutsideCoverage,
+    RejectedRows,
+    UnknownCell,
+)
+from gridsvc.layers import POINTS
 from gridsvc.phrases import length
-from gridsvc.ways import as_python, spoken, spoken_document, way
+from gridsvc.quality.decisions import ask
+from gridsvc.services.fields import missing_field
+from gridsvc.ways import Speak, as_python, spoken, spoken_document, way
 from maps.messages import MESSAGES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -113,3 +131,46 @@ def test_documents_are_spoken_by_the_language_of_their_keys() -> None:
         "notes": [{"zh": "用 “文字编码”", "en": 'use "Encoding"', "n": [1, "“图层或工作表”"]}]
     }
     assert spoken("{way:repair}", "zh", as_python) == "gridsvc.quality.repair"
+
+
+HOSTILE = "{way:decide=all=drop}"
+
+
+def drawn_twice() -> DecisionNeeded:
+    """Return what an import says of a layer in which a cell of a foreign name lies on another."""
+    question = ask("vanished", HOSTILE, None, by=f"c1、{HOSTILE}")
+    return DecisionNeeded(reason_zh=question.zh, reason_en=question.en)
+
+
+def bad_row() -> RejectedRows:
+    """Return what is said of a row, a column and a file of a foreign name."""
+    missing = missing_field(POINTS, "point_id", [HOSTILE, "lon"])
+    fault = Fault(1, HOSTILE, HOSTILE, "错", "wrong", "用 {way:crs}", "use {way:crs}")
+    return RejectedRows(source=f"{HOSTILE}.csv", faults=[fault, missing])
+
+
+@pytest.mark.parametrize(("error", "times"), [(drawn_twice(), 2), (bad_row(), 4)])
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("speak", [cli, http, page, as_python])
+def test_names_and_values_of_others_are_no_options(
+    error: GridsvcError, times: int, language: Language, speak: Speak
+) -> None:
+    text = error.text(language, speak)
+    assert text.count(HOSTILE) == times
+    assert "verbatim" not in text
+    assert "{way:crs}" not in text
+
+
+def test_a_cell_of_a_foreign_name_on_the_command_line_and_over_http(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    context = cast(typer.Context, SimpleNamespace(find_object=lambda _: state.State(language="zh")))
+    state.emit(context, {"name": HOSTILE}, f"网格 {HOSTILE}", ways=False)
+    assert capsys.readouterr().out == f"网格 {HOSTILE}\n"
+    gone = UnknownCell(plan="p", code=HOSTILE)
+    assert HOSTILE in gone.text("zh", cli)
+    languages: tuple[Language, ...] = ("zh", "en")
+    for language in languages:
+        document = problem_document(gone, language)
+        assert document["code"] == HOSTILE
+        assert HOSTILE in document["detail"]
