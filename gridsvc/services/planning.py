@@ -13,7 +13,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 
 from gridsvc.crs import canonical_geometry, require_geographic, to_metric
@@ -330,12 +329,6 @@ def compare(work: UnitOfWork, old_id: str, new_id: str) -> PlanDiff:
     return diff_plans(
         work.plans.cells(old_id), work.plans.cells(new_id), metric_epsg=scheme.metric_epsg
     )
-
-
-def lineage_between(work: UnitOfWork, old_id: str, new_id: str) -> pd.DataFrame:
-    """Return the lineage of two versions: the stored rows, or computed where none are stored."""
-    stored = work.plans.lineage(old_id, new_id)
-    return stored if len(stored) else compare(work, old_id, new_id).lineage
 
 
 def _move(

@@ -135,7 +135,7 @@ def test_a_second_version_supersedes_the_first_with_lineage(storage: Storage) ->
     assert in_force_at(everything, T0 + 10 * DAY) == now[second.id]
     assert in_force_at(everything, T0 - DAY) is None
     with storage.unit_of_work() as work:
-        table = planning.lineage_between(work, first.id, second.id)
+        table = work.plans.lineage(first.id, second.id)
         diff = planning.compare(work, first.id, second.id)
     found = table.groupby("kind").size().to_dict()
     assert found == {"S": 2, "U": 3}
