@@ -7,6 +7,7 @@ problems and ``api/cli`` to exit codes, both by class.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from gridsvc.faults import Fault as Fault  # noqa: PLC0414 - part of this vocabulary
@@ -201,7 +202,7 @@ class RejectedRows(InputError):
     """Rows of a source cannot be used; nothing of it was imported."""
 
     zh = "{source}:{count} 处错误,未导入任何数据\n{listing_zh}"
-    en = "{source}: {count} faults, nothing was imported\n{listing_en}"
+    en = "{source}: {count} {faults_en}, nothing was imported\n{listing_en}"
 
     def __init__(self, *, source: str, faults: Sequence[Fault], **_: Any) -> None:
         shown = 20
@@ -210,6 +211,7 @@ class RejectedRows(InputError):
             source=source,
             faults=tuple(faults),
             count=len(faults),
+            faults_en="fault" if len(faults) == 1 else "faults",
             listing_zh="\n".join(f.text("zh", as_token) for f in faults[:shown])
             + (f"\n……另有 {more} 处" if more else ""),
             listing_en="\n".join(f.text("en", as_token) for f in faults[:shown])
@@ -276,8 +278,19 @@ class UnknownPlan(NotFoundError):
 class NoPlanInForce(NotFoundError):
     """No published plan is in force at that instant."""
 
-    zh = "{at} 没有生效的网格方案;请先导入并发布"
-    en = "no plan is in force at {at}; import and publish one first"
+    zh = "{at} 没有生效的网格方案;{hint_zh}"
+    en = "no plan is in force at {at}; {hint_en}"
+
+    def __init__(self, *, at: datetime, first: datetime | None = None, **_: Any) -> None:
+        since = first.isoformat() if first is not None else ""
+        super().__init__(
+            at=at.isoformat(),
+            first=since or None,
+            hint_zh=f"最早的方案自 {since} 起生效,请问该时刻或其后" if since else "请先导入并发布",
+            hint_en=f"the first one takes effect on {since}: ask for that instant or a later one"
+            if since
+            else "import and publish one first",
+        )
 
 
 # --- conflicts ------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class StartFacts:
     reports: int
     plans: tuple[PlanLine, ...]
     example: str = "117.64, 26.26"
+    timezone: str = "Asia/Shanghai"
 
     @property
     def empty(self) -> bool:

@@ -196,10 +196,10 @@ def import_file(
             "subdistricts.code for one of two layers (--parent-map)."
         ),
     ] = "",
-    parent_layer: Annotated[str, Form(description=_ABOVE)] = "",
-    parent_crs: Annotated[str, Form(description=_ABOVE)] = "",
-    parent_datum: Annotated[str, Form(description=_ABOVE)] = "",
-    parent_encoding: Annotated[str, Form(description=_ABOVE)] = "",
+    parent_layer: Annotated[str, Form(description=f"{_ABOVE} (--parent-layer)")] = "",
+    parent_crs: Annotated[str, Form(description=f"{_ABOVE} (--parent-crs)")] = "",
+    parent_datum: Annotated[str, Form(description=f"{_ABOVE} (--parent-datum)")] = "",
+    parent_encoding: Annotated[str, Form(description=f"{_ABOVE} (--parent-encoding)")] = "",
     exclusions_layer: Annotated[
         str, Form(description="Of the exclusions; as the file if empty (--exclusions-layer).")
     ] = "",

@@ -53,6 +53,7 @@ def start_facts(services: Services) -> StartFacts:
         points=counts["points"],
         reports=counts["cases"],
         plans=lines,
+        timezone=zone,
         **({"example": example} if example else {}),
     )
 

@@ -45,7 +45,7 @@ def placed_rows(
         if as_layer == "staff" and not given.any():
             frame["placement"] = Placement.NO_COORDINATES
             return frame
-        raise NoPlanInForce(at=at.isoformat())
+        raise NoPlanInForce(at=at)
     locator_of = _locators(work)
     chosen = _plan_per_row(frame, plans, now, as_layer, reading)
     pieces = [

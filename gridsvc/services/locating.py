@@ -133,7 +133,8 @@ class LocatorCache:
         plans = self._plans[1] if self._plans is not None else []
         plan = in_force_at(plans, at)
         if plan is None:
-            raise NoPlanInForce(at=at.isoformat())
+            starts = [p.effective_from for p in plans if p.effective_from is not None]
+            raise NoPlanInForce(at=at, first=min(starts, default=None))
         return plan
 
     def plan_changes(self) -> list[datetime]:

@@ -8,9 +8,12 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,6 +25,9 @@ from geodata.storage import open_storage
 from maps import document
 
 from .conftest import Open, Size, serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.chromium
 MAPS = ("coverage", "hotspot", "patrol", "plan")
@@ -196,6 +202,21 @@ def test_gpx_read_by_gdal_keeps_the_order_that_is_shown(
         stated = part.locator(".gs-round-sum").inner_text().split(" ")[0]
         assert read["metres"][0] / 1000 == pytest.approx(float(stated), abs=0.06)
     seen.clean()
+
+
+def test_instants_are_those_of_the_city_wherever_the_reader_is(
+    served: str, chromium: Browser
+) -> None:
+    with urllib.request.urlopen(f"{served}/start/cases") as answer:  # noqa: S310 - loopback
+        first = json.load(answer)["rows"][0]["reported_at"]
+    expected = datetime.fromisoformat(first).astimezone(ZoneInfo("Asia/Shanghai"))
+    context = chromium.new_context(locale="zh-CN", timezone_id="America/New_York")
+    page = context.new_page()
+    page.goto(served + "/")
+    page.click("a[data-table=cases]")
+    page.wait_for_selector("#sheet:not([hidden]) td")
+    assert page.locator("#sheet td").first.inner_text() == f"{expected:%Y-%m-%d %H:%M}"
+    context.close()
 
 
 def test_a_database_without_anything_leads_to_the_first_import(empty: str, visit: Open) -> None:

@@ -84,7 +84,7 @@ def test_past_instants_get_the_plan_of_their_time(cache: LocatorCache) -> None:
 
 
 def test_before_the_first_plan(cache: LocatorCache) -> None:
-    with pytest.raises(NoPlanInForce):
+    with pytest.raises(NoPlanInForce, match=FIRST.date().isoformat()):
         cache.at(FIRST - timedelta(seconds=1))
 
 

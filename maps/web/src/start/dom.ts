@@ -69,12 +69,13 @@ export function failed(output: HTMLElement, error: unknown): void {
 }
 
 /** An instant as 2026-11-22 14:05 in the reader's zone. */
+// Instants are those of the city, wherever the reader is.
+const clock = new Intl.DateTimeFormat("sv-SE", {
+  dateStyle: "short", timeStyle: "short", timeZone: main?.dataset.timezone ?? "Asia/Shanghai",
+});
+
 export function moment(text: string | null | undefined): string {
-  if (!text) return "—";
-  const at = new Date(text);
-  const two = (n: number) => String(n).padStart(2, "0");
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +
-    `${two(at.getHours())}:${two(at.getMinutes())}`;
+  return text ? clock.format(new Date(text)) : "—";
 }
 
 const phrase = (key: string, otherwise: string): string => {
