@@ -105,7 +105,7 @@ OPTIONS: dict[str, Option] = {
         "command",
         "withdraw",
     ),
-    "name_city": Option("gridsvc scheme name {value}", kind="command"),
+    "name_city": Option("gridsvc scheme name --scheme {value}", kind="command"),
     "export": Option(
         "gridsvc export {value}", "GET /api/v1/exports/{value}", "command", "layer_classes"
     ),

@@ -245,7 +245,7 @@ def _other_name(scheme: GridScheme, options: ImportOptions) -> tuple[Note, ...]:
     """Return a note if a name was given for a city whose scheme is there and keeps its own."""
     if not options.city or options.city == scheme.city:
         return ()
-    name = way("name_city", f'"{options.city}" --scheme {scheme.id}')
+    name = way("name_city", f'{scheme.id} "{options.city}"')
     return (
         Note(
             f"体系 {scheme.id} 已存在,城市名称仍为{scheme.city or '空'},没有改为{options.city};"

@@ -386,7 +386,7 @@ def test_a_name_for_a_city_that_has_one_is_told_as_not_taken(
         assert done.code == 0
         said = "".join(done.out.split())
         assert "".join(words.split()) in said
-        assert 'gridsvcschemename"澜江县"--schememain' in said
+        assert 'gridsvcschemename--schememain"澜江县"' in said
 
 
 def test_the_first_import_may_name_the_city(
