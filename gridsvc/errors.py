@@ -201,7 +201,7 @@ class NothingToWorkOn(InputError):
 class RejectedRows(InputError):
     """Rows of a source cannot be used; nothing of it was imported."""
 
-    zh = "{source}:{count} 处错误,未导入任何数据\n{listing_zh}"
+    zh = "{source}:{count} {faults_zh},未导入任何数据\n{listing_zh}"
     en = "{source}: {count} {faults_en}, nothing was imported\n{listing_en}"
 
     def __init__(self, *, source: str, faults: Sequence[Fault], **_: Any) -> None:
@@ -211,6 +211,7 @@ class RejectedRows(InputError):
             source=source,
             faults=tuple(faults),
             count=len(faults),
+            faults_zh="处错误",
             faults_en="fault" if len(faults) == 1 else "faults",
             listing_zh="\n".join(f.text("zh", as_token) for f in faults[:shown])
             + (f"\n……另有 {more} 处" if more else ""),
