@@ -28,7 +28,7 @@ from gridsvc.errors import GridsvcError, InvalidCoordinate, OutsideCoverage
 from gridsvc.locate import Location
 from gridsvc.locate.locator import OUTSIDE
 from gridsvc.services.along import Beside
-from gridsvc.services.answers import Snapshot
+from gridsvc.services.snapshots import Snapshot
 from gridsvc.types import Datum
 
 Scope = MutableMapping[str, Any]

@@ -31,8 +31,8 @@ from gridsvc.datum import convert
 from gridsvc.errors import InputError, UnreadableSource
 from gridsvc.layers import Placement
 from gridsvc.locate import Locator
-from gridsvc.services.answers import Snapshot
 from gridsvc.services.rows import Asked, added_columns
+from gridsvc.services.snapshots import Snapshot
 from gridsvc.types import BoolArray, Datum, FloatArray
 
 JSON = "application/json"

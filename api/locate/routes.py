@@ -40,8 +40,8 @@ from gridsvc.errors import (
     UnknownDatum,
     UnreadableSource,
 )
-from gridsvc.services.answers import plan_document
 from gridsvc.services.rows import Asked, extras_of, metres_of, texts_of
+from gridsvc.services.snapshots import plan_document
 from gridsvc.types import Datum
 
 router = APIRouter(tags=["locate 定位"])

@@ -20,8 +20,8 @@ from gridsvc.errors import BadOption, Fault, RejectedRows, UnknownClass
 from gridsvc.layers import Placement
 from gridsvc.locate.distances import boundary_many, nearest_many
 from gridsvc.services.along import Beside
-from gridsvc.services.answers import Snapshot
 from gridsvc.services.joining import representative_points
+from gridsvc.services.snapshots import Snapshot
 from gridsvc.types import BoolArray, FloatArray, Json, ObjectArray
 
 EXTRAS = ("distance", "nearest", "chain", "persons", "unit")

@@ -181,7 +181,7 @@ def test_a_shifted_base_map_shifts_the_overlay_and_not_the_coordinates(
     )
 
     def nearest(lon: float, lat: float) -> float:
-        return min(max(abs(x - lon), abs(y - lat)) for x, y in corners)
+        return float(min(max(abs(x - lon), abs(y - lat)) for x, y in corners))
 
     assert nearest(float(want[0]), float(want[1])) < 2e-6
     assert nearest(west, south) > 1e-4
