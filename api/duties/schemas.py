@@ -22,7 +22,7 @@ class PersonInRole(BaseModel):
     person_name: str | None
     unit_id: str | None
     unit_name: str | None
-    via: str = Field(description="point, road, river, cell, community or subdistrict.")
+    via: str = Field(description="point, road, river, cell, community, subdistrict or city.")
     target_code: str
     duty_id: str
     valid_from: datetime

@@ -2,8 +2,8 @@
 
 A duty binds a person or unit in a role to a target: a cell, community, subdistrict, evaluation
 point or class, optionally for one class of cases only. A cell inherits what is bound to its
-community and subdistrict. For each role the most specific target wins: a cell that has its own
-grid worker does not also get the community's.
+community, its subdistrict and the city. For each role the most specific target wins: a cell that
+has its own grid worker does not also get the community's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
+
+from gridsvc.plan.areas import CITY_CODE
 
 SPECIFIC_FIRST = ("point", "road", "river", "cell", "community", "subdistrict", "city")
 """Kinds of places a duty can be bound to, the most specific first."""
@@ -36,18 +38,12 @@ class Place:
 
     def targets(self) -> list[tuple[str, str]]:
         """Return ``(kind, code)`` of the place itself and all it lies in, most specific first."""
-        pairs = zip(
-            SPECIFIC_FIRST,
-            (
-                self.point_id,
-                self.road_name,
-                self.river_id,
-                self.cell_code,
-                self.community_code,
-                self.subdistrict_code,
-            ),
-            strict=False,
-        )
+        codes = (
+            self.point_id, self.road_name, self.river_id, self.cell_code, self.community_code,
+            self.subdistrict_code,
+        )  # fmt: skip
+        # What lies anywhere in the plan lies in the city; what lies nowhere does not.
+        pairs = zip(SPECIFIC_FIRST, (*codes, CITY_CODE if any(codes) else None), strict=True)
         return [(kind, code) for kind, code in pairs if code]
 
 
@@ -274,6 +270,8 @@ _CODE_COLUMNS = {"point": "point_id", "road": "road_name", "river": "river_id"}
 
 
 def _codes_of(cells: pd.DataFrame, kind: str) -> pd.Series | None:
+    if kind == "city":
+        return pd.Series(CITY_CODE, index=cells.index)
     name = _CODE_COLUMNS.get(kind, f"{kind}_code")
     if name in cells.columns:
         return cells[name]

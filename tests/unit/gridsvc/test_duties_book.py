@@ -87,6 +87,26 @@ def test_the_most_specific_target_wins_for_each_role() -> None:
     assert who(place(1, "P1"))["sponsor_leader"] == ("sponsor", "point")
 
 
+def test_what_is_bound_to_the_city_reaches_every_cell_and_nothing_outside() -> None:
+    table = duties(
+        duty("city", "city", "mayor", "m"),
+        duty("city", "city", "worker", "w"),
+        duty("cell", str(CELLS.index[0]), "worker", "own"),
+    )
+    book = DutyBook.from_frame(table, AT)
+    for i in range(3):
+        held = {a.duty.role: (a.duty.person_id, a.via) for a in book.reaching(place(i))}
+        assert held == {
+            "mayor": ("m", "city"),
+            "worker": ("own", "cell") if i == 0 else ("w", "city"),
+        }
+    assert not book.reaching(Place())
+    found = holders(CELLS, table, AT)
+    assert found.groupby("key")["person_id"].agg(set).tolist() == [
+        {"m", "own"}, {"m", "w"}, {"m", "w"}
+    ]  # fmt: skip
+
+
 def test_whole_tables_agree_with_single_places() -> None:
     table = duties(
         duty("subdistrict", "350424001", "leader", "s"),
