@@ -331,8 +331,8 @@ def test_communities_and_streets_come_from_two_layers(gridsvc: Command, tmp_path
     assert list(kept["subdistrict_code"]) == ["一"] * 4 + ["二"] * 4
     assert list(kept.loc["片7", ["community_name", "subdistrict_name"]]) == ["崇宁", "西关"]
     told = gridsvc("import", cells, "--as", "cells", *beside, *columns, "--dry-run")
-    assert "cell 片2 乙" in told.out
-    assert "community 乙 一" in told.out
+    assert "网格 片2: 乙 70.0%, 甲 30.0%" in told.out
+    assert "社区 乙: 一 85.0%, 二 15.0%" in told.out
 
 
 def test_a_level_has_one_layer_of_parents(gridsvc: Command, tmp_path: Path) -> None:
